@@ -1,0 +1,26 @@
+"""From a video file to pictures at a constant rate: decoding, time, gaps, upright square pixels.
+
+Names are loaded on first use, so that importing this package stays free of PyAV, OpenCV and numpy.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wtalkit.video.scaling import resize, resize_short_side, short_side_size
+
+__all__ = ["resize", "resize_short_side", "short_side_size"]
+
+_HOMES = {
+    "resize": "scaling",
+    "resize_short_side": "scaling",
+    "short_side_size": "scaling",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
