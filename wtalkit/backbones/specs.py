@@ -23,7 +23,7 @@ class BackboneSpec:
         flow_bound_px: flow is cut to [-bound, bound]; it scales with the resolution.
         width: factor on I3D's channel counts.
         stream_dim: numbers a stream gives per clip.
-        num_classes: outputs of its classifier.
+        num_classes: outputs of its classifier; None leaves it to the weight files.
     """
 
     name: str
@@ -35,7 +35,7 @@ class BackboneSpec:
     flow_bound_px: float
     width: float
     stream_dim: int
-    num_classes: int
+    num_classes: int | None
 
     @property
     def timeline(self) -> Timeline:
@@ -46,7 +46,7 @@ BACKBONES = {
     # Kinetics-400, the features of the field: 25 fps, 16 frames every 16, 224 of 256 px.
     "i3d": BackboneSpec("i3d", 25.0, 16, 16, 256, 224, 20.0, 1.0, 1024, 400),
     # Pre-trained on rendered clips of 128x96. +-20 px belong to 340x256; 8 px is the same share of the width at 96 px.
-    "i3d-mini": BackboneSpec("i3d-mini", 12.5, 16, 4, 96, None, 8.0, 0.25, 256, 16),
+    "i3d-mini": BackboneSpec("i3d-mini", 12.5, 16, 4, 96, None, 8.0, 0.25, 256, None),
 }
 
 
