@@ -1,0 +1,40 @@
+"""Find when actions happen in videos, learnt from labels that only say what happens.
+
+Each command of the command line is a function here: :func:`extract`, :func:`train`, :func:`detect`, :func:`evaluate`.
+They are imported on first use, so that ``import wtalkit`` stays instant.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from wtalkit.errors import WtalkitError
+from wtalkit.segments import Detections, Segment
+
+if TYPE_CHECKING:
+    from wtalkit.detection import detect
+    from wtalkit.extraction import extract
+    from wtalkit.scoring import evaluate
+    from wtalkit.training import train
+
+__version__ = "0.1.0"
+
+__all__ = ["Detections", "Segment", "WtalkitError", "__version__", "detect", "evaluate", "extract", "train"]
+
+_HOMES = {
+    "detect": "wtalkit.detection",
+    "evaluate": "wtalkit.scoring",
+    "extract": "wtalkit.extraction",
+    "train": "wtalkit.training",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
