@@ -1,0 +1,120 @@
+"""Flow of a whole array of frames, numpy or torch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import numpy as np
+
+from wtalkit.errors import MachineError
+from wtalkit.flow.opencv import dis_pair, dual_tvl1_pair
+from wtalkit.flow.parameters import TvL1Parameters
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Pair = Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.float32]]
+
+Frames = TypeVar("Frames")
+
+TVL1_VERSION = "opencv-5.0.0-dualtvl1"
+"""Part of every feature file: raise it whenever the numbers of ``tvl1`` change."""
+
+
+def tvl1(
+    frames: Frames,
+    *,
+    device: Any = None,
+    tau: float = 0.25,
+    lambda_: float = 0.15,
+    theta: float = 0.3,
+    nscales: int = 5,
+    warps: int = 5,
+    epsilon: float = 0.01,
+    innerIterations: int = 30,
+    outerIterations: int = 10,
+    scaleStep: float = 0.8,
+    gamma: float = 0.0,
+    medianFiltering: int = 5,
+) -> Frames:
+    """TV-L1 flow from each frame to the next, all cores at work on different pairs.
+
+    Args:
+        frames: grey uint8 ``[N, H, W]``, numpy or torch (on the CPU).
+        device: ``None`` or ``"cpu"``.
+
+    The others are described at ``TvL1Parameters``.
+
+    Returns:
+        float32 ``[N - 1, 2, H, W]`` in pixels, channel 0 to the right, 1 down; numpy for numpy, torch for torch.
+
+    Raises:
+        ValueError: the frames have another shape or type, or a parameter is out of range.
+        MachineError: a device other than the CPU is asked for.
+    """
+    parameters = TvL1Parameters(
+        tau,
+        lambda_,
+        theta,
+        nscales,
+        warps,
+        epsilon,
+        innerIterations,
+        outerIterations,
+        scaleStep,
+        gamma,
+        medianFiltering,
+    )
+    _require_cpu(device, frames)
+    return cast(Frames, _each_pair(frames, lambda a, b: tvl1_pair(a, b, parameters)))
+
+
+def tvl1_pair(
+    gray_a: NDArray[np.uint8], gray_b: NDArray[np.uint8], parameters: TvL1Parameters | None = None
+) -> NDArray[np.float32]:
+    """TV-L1 flow from one frame to another, float32 ``[2, H, W]``.
+
+    Raises:
+        ValueError: the frames are not grey uint8 ``[H, W]`` of one size.
+    """
+    return dual_tvl1_pair(gray_a, gray_b, parameters or TvL1Parameters())
+
+
+def dis(frames: Frames, *, device: Any = None) -> Frames:
+    """DIS flow from each frame to the next; shapes and errors as for ``tvl1``."""
+    _require_cpu(device, frames)
+    return cast(Frames, _each_pair(frames, dis_pair))
+
+
+def _require_cpu(device: Any, frames: Any) -> None:
+    for wanted in (device, getattr(frames, "device", None)):
+        if wanted is not None and str(wanted).split(":")[0] != "cpu":
+            raise MachineError(
+                f"flow on {wanted} is not in this version",
+                remedy="Use device='cpu' and frames on the CPU",
+            )
+
+
+def _each_pair(frames: Any, pair: Pair) -> Any:
+    is_torch = not isinstance(frames, np.ndarray) and hasattr(frames, "detach")
+    array = frames.detach().numpy() if is_torch else frames
+    if not isinstance(array, np.ndarray) or array.ndim != 3 or array.dtype != np.uint8 or 0 in array.shape:
+        found = f"{array.dtype} {list(array.shape)}" if isinstance(array, np.ndarray) else type(frames).__name__
+        raise ValueError(f"frames must be grey uint8 [N, H, W] and not empty, got {found}")
+    count, height, width = array.shape
+    fields = np.empty((count - 1, 2, height, width), np.float32)
+
+    def compute(index: int) -> None:
+        fields[index] = pair(array[index], array[index + 1])
+
+    with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="wtalkit-flow") as pool:
+        for done in [pool.submit(compute, index) for index in range(count - 1)]:
+            done.result()
+    if is_torch:
+        import torch
+
+        return torch.from_numpy(fields)
+    return fields
