@@ -1,0 +1,22 @@
+"""What is known about videos: labels for training, instances for scoring, in the formats people have."""
+
+from __future__ import annotations
+
+from wtalkit.annotations.check import require_trainable, training_problems
+from wtalkit.annotations.load import load_annotations
+from wtalkit.annotations.model import Annotations, Instance, VideoAnnotation
+from wtalkit.annotations.problems import Problem, Problems
+from wtalkit.annotations.subsets import dataset_of, resolve_subset
+
+__all__ = [
+    "Annotations",
+    "Instance",
+    "Problem",
+    "Problems",
+    "VideoAnnotation",
+    "dataset_of",
+    "load_annotations",
+    "require_trainable",
+    "resolve_subset",
+    "training_problems",
+]

@@ -1,0 +1,35 @@
+"""One door to all annotation formats."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+
+from wtalkit.annotations.activitynet import read_activitynet
+from wtalkit.annotations.class_folders import read_class_folders
+from wtalkit.annotations.labels_csv import read_labels_csv
+from wtalkit.annotations.model import Annotations
+from wtalkit.documents import SIZE_LIMIT_BYTES
+from wtalkit.errors import AnnotationsError
+
+
+def load_annotations(path: str | PathLike[str], *, limit_bytes: int = SIZE_LIMIT_BYTES) -> Annotations:
+    """Read annotations: ActivityNet JSON (``.json``, ``.json.gz``), a table (``.csv``, ``.tsv``), or class folders.
+
+    Raises:
+        AnnotationsError: missing, of no known kind, or wrong inside; every problem is listed at once.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return read_class_folders(path)
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    kind = suffixes[-2] if suffixes[-1:] == [".gz"] and len(suffixes) > 1 else "".join(suffixes[-1:])
+    if kind == ".json":
+        return read_activitynet(path, limit_bytes=limit_bytes)
+    if kind in (".csv", ".tsv", ".txt"):
+        return read_labels_csv(path, limit_bytes=limit_bytes)
+    if not path.exists():
+        raise AnnotationsError("no such file", file=path)
+    raise AnnotationsError(
+        "is of no known kind", file=path, remedy="Annotations are a .json, a .csv or a folder per class"
+    )
