@@ -1,0 +1,76 @@
+"""The side file of a feature array: its spec, and how its video went."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from wtalkit.errors import InputError
+from wtalkit.features.spec import FeatureSpec, first_problem
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+SCHEMA = 1
+_SPEC_FIELDS = tuple(FeatureSpec.model_fields)
+
+
+class FeatureRecord(BaseModel):
+    """What ``DIR/KEY.json`` says.
+
+    Attributes:
+        spec: how the features were made.
+        video: file name of the video.
+        duration_s: seconds of video that were decoded, the last frame included.
+        frames: frames after resampling.
+        complete: False if the video is damaged and was kept on request.
+        gaps: seconds ``(start, end)`` without a decoded frame.
+        warnings: remarks, one sentence each.
+        source_bytes: size of the video file, to notice that it was replaced.
+        wtalkit: version that wrote it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    spec: FeatureSpec
+    video: str
+    duration_s: float = Field(ge=0, allow_inf_nan=False)
+    frames: int = Field(ge=0)
+    complete: bool = True
+    gaps: tuple[tuple[float, float], ...] = ()
+    warnings: tuple[str, ...] = ()
+    source_bytes: int | None = None
+    wtalkit: str = ""
+
+    def to_json(self) -> str:
+        """The flat JSON document, spec and rest side by side."""
+        rest = self.model_dump(mode="json", exclude={"spec"})
+        return json.dumps({"schema": SCHEMA, "video": rest.pop("video"), **self.spec.to_dict(), **rest}, indent=1)
+
+    @classmethod
+    def from_json(cls, text: str, file: str | PathLike[str]) -> FeatureRecord:
+        """Read what :meth:`to_json` wrote; ``file`` is named in errors. Unknown keys are ignored.
+
+        Raises:
+            InputError: not such a document, or written by a newer wtalkit.
+        """
+        try:
+            values: Any = json.loads(text)
+        except ValueError as error:
+            raise _damaged(file, "it is not JSON") from error
+        if not isinstance(values, dict) or not isinstance(values.get("schema"), int):
+            raise _damaged(file, 'it has no "schema" number')
+        if values["schema"] > SCHEMA:
+            cause = f"was written by a newer wtalkit (schema {values['schema']}, this one reads up to {SCHEMA})"
+            raise InputError(cause, file=file, remedy="Update wtalkit")
+        spec = {name: values.pop(name) for name in _SPEC_FIELDS if name in values}
+        try:
+            return cls.model_validate({**values, "spec": spec})
+        except ValidationError as error:
+            raise _damaged(file, first_problem(error)) from error
+
+
+def _damaged(file: str | PathLike[str], why: str) -> InputError:
+    return InputError(f"is not a feature record ({why})", file=file, remedy="Extract the video again")

@@ -1,0 +1,194 @@
+"""Feature arrays on disk: ``DIR/KEY.npy`` beside ``DIR/KEY.json``.
+
+The array is written first and its record last, so an array without a record was not finished (or comes from
+elsewhere). Files are mapped before they are read: a header that promises more than the file holds costs nothing.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from wtalkit.atomic import atomic_path, write_text
+from wtalkit.errors import InputError
+from wtalkit.features.record import FeatureRecord
+from wtalkit.features.spec import FeatureSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float32]
+
+_READABLE = ("float16", "float32", "float64")
+_CHECKED_ROWS = 4096
+"""Rows looked at together for NaN and infinity, to keep the temporary small."""
+
+
+@dataclass(frozen=True)
+class FeatureFile:
+    """Features of one video.
+
+    Attributes:
+        array: float32 ``[T, dim]``, finite, T >= 1.
+        record: what is known about it; None for a file from elsewhere.
+        path: where it was read from; None if it was just computed.
+    """
+
+    array: Array
+    record: FeatureRecord | None
+    path: Path | None = None
+
+    def __repr__(self) -> str:
+        return f"FeatureFile(array={self.array.shape}, record={self.record and str(self.record.spec)})"
+
+    def require(self, spec: FeatureSpec) -> None:
+        """Make sure that these features are of the kind ``spec`` (a model's).
+
+        Raises:
+            InputError: they are not; the message says what differs.
+        """
+        file = self.path or (self.record.video if self.record else None)
+        shape = f"(T, {self.array.shape[1]})"
+        if self.record is None:
+            if self.array.shape[1] != spec.dim:
+                raise InputError(f"expects (T, {spec.dim}) at {_pace(spec)}, got {shape}", file=file)
+            return
+        differences = spec.differences(self.record.spec)
+        if differences:
+            got = f"{shape} at {_pace(self.record.spec)}"
+            cause = f"expects (T, {spec.dim}) at {_pace(spec)}, got {got}: {'; '.join(differences)}"
+            raise InputError(cause, file=file, remedy="Extract the features with the model's settings")
+
+
+def feature_paths(folder: Path, key: str) -> tuple[Path, Path]:
+    """Array and record of ``key`` in ``folder``.
+
+    Raises:
+        InputError: the key would leave the folder.
+    """
+    parts = PurePosixPath(key).parts
+    if not parts or key.startswith("/") or ".." in parts or "\0" in key:
+        raise InputError(f"{key!r} cannot name a features file")
+    return folder / f"{key}.npy", folder / f"{key}.json"
+
+
+def write_features(folder: str | os.PathLike[str], key: str, array: Array, record: FeatureRecord) -> Path:
+    """Write the features of one video, each file whole or not at all; gives the array's path.
+
+    Raises:
+        InputError: the key cannot be a file name.
+        MachineError: the disk is full or the folder read-only.
+    """
+    import numpy as np
+
+    array_path, record_path = feature_paths(Path(folder), key)
+    array = np.ascontiguousarray(array, np.float32)
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(array))
+    try:
+        record_path.unlink(missing_ok=True)  # else a kill between the two renames pairs a new array with an old record
+        with atomic_path(array_path) as temporary, temporary.open("wb") as handle:
+            handle.write(header.getvalue())
+            handle.write(array.data)  # numpy's own tofile() hides "disk full" behind an error without a number
+        write_text(record_path, record.to_json())
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise InputError("its name is too long to name a features file", file=key) from error
+        raise
+    return array_path
+
+
+def read_features(path: str | os.PathLike[str], *, assume: FeatureSpec | None = None) -> FeatureFile:
+    """Read one feature array and, if there is one, its record.
+
+    Args:
+        path: the ``.npy`` file.
+        assume: spec to take where no record lies beside the array.
+
+    Raises:
+        InputError: missing, not an array of finite numbers ``[T, dim]``, or not what its record says.
+    """
+    array_path = Path(path)
+    array = _read_array(array_path)
+    record_path = array_path.with_name(array_path.name.removesuffix(".npy") + ".json")
+    record = read_record(record_path) if record_path.exists() else None
+    if record is None and assume is not None:
+        record = _assumed_record(array_path, array, assume)
+    if record is not None:
+        _check_shape(array, record, array_path)
+    return FeatureFile(array, record, array_path)
+
+
+def read_record(path: Path) -> FeatureRecord:
+    """Read a side file.
+
+    Raises:
+        InputError: it cannot be read or is not one.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError("cannot be read", file=path) from error
+    return FeatureRecord.from_json(text, path)
+
+
+def _read_array(path: Path) -> Array:
+    import numpy as np
+
+    if not path.is_file():
+        raise InputError("is not a file" if path.exists() else "does not exist", file=path)
+    try:
+        mapped = np.lib.format.open_memmap(path, mode="r")  # numbers only: objects cannot be mapped
+    except (OSError, ValueError, OverflowError, SyntaxError, MemoryError) as error:
+        raise InputError(f"is not a readable array of numbers ({_numpy_cause(error)})", file=path) from error
+    if mapped.dtype.name not in _READABLE:
+        raise InputError(f"holds {mapped.dtype} numbers, features are float32", file=path)
+    if mapped.ndim != 2 or not mapped.shape[1]:
+        raise InputError(f"has shape {mapped.shape}, features are (T, dim)", file=path)
+    if not mapped.shape[0]:
+        raise InputError("holds no snippet (T = 0)", file=path)
+    with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite and is refused below
+        array = np.array(mapped, dtype=np.float32, order="C")
+    for first in range(0, len(array), _CHECKED_ROWS):
+        finite = np.isfinite(array[first : first + _CHECKED_ROWS]).all(axis=1)
+        if not finite.all():
+            row = first + int(finite.argmin())
+            raise InputError(f"holds NaN or infinite numbers (first in snippet {row})", file=path)
+    return array
+
+
+def _numpy_cause(error: Exception) -> str:
+    text = str(error)
+    if "Python objects" in text:
+        return "it holds Python objects, which wtalkit never loads"
+    if "magic string" in text:
+        return "it is not a .npy file"
+    if "greater than file size" in text or isinstance(error, (OverflowError, MemoryError)):
+        return "its header promises more than the file holds"
+    if "empty file" in text or "EOF" in text:
+        return "the file ends early"
+    return text.splitlines()[0].rstrip(".") if text else type(error).__name__
+
+
+def _check_shape(array: Array, record: FeatureRecord, path: Path) -> None:
+    snippets, dim = record.spec.timeline.snippet_count(record.frames), record.spec.dim
+    if array.shape != (snippets, dim):
+        cause = f"has shape {array.shape}, its record says ({snippets}, {dim})"
+        raise InputError(cause, file=path, remedy="Extract the video again")
+
+
+def _assumed_record(path: Path, array: Array, spec: FeatureSpec) -> FeatureRecord:
+    if array.shape[1] != spec.dim:
+        raise InputError(f"expects (T, {spec.dim}) at {_pace(spec)}, got {array.shape}", file=path)
+    frames = (len(array) - 1) * spec.stride + spec.window
+    note = "the spec is assumed: the array came without a record"
+    return FeatureRecord(spec=spec, video=path.name, duration_s=frames / spec.fps, frames=frames, warnings=(note,))
+
+
+def _pace(spec: FeatureSpec) -> str:
+    return f"{spec.fps:g} fps/{spec.stride}"
