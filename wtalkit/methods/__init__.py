@@ -1,0 +1,234 @@
+"""Methods: feature streams in, activations out. One file each; this one only knows their names.
+
+    create("clasnet", num_classes=20)                          # ACRNet with the plug-in CLASNet
+    create("acrnet", num_classes=20, plugins=("clasnet",), clasnet={"n_dilated": 3})
+
+Importing this package does not import torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from wtalkit.errors import ModelError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from wtalkit.methods.composition import Composition, MethodSpec
+    from wtalkit.methods.interface import Part
+
+__all__ = ["METHODS", "MethodEntry", "build", "create", "load_official"]
+
+Role = Literal["base", "plugin", "proposals"]
+
+
+@dataclass(frozen=True)
+class MethodEntry:
+    """A method's place in the table.
+
+    Attributes:
+        role: base, plug-in, or working on proposals.
+        title: one line for a listing.
+        code: ``module:class`` below this package; None when this version does not have it.
+        default_base: the base it is put on when none is named.
+    """
+
+    role: Role
+    title: str
+    code: str | None = None
+    default_base: str | None = None
+
+    @property
+    def available(self) -> bool:
+        return self.code is not None
+
+
+METHODS: dict[str, MethodEntry] = {
+    "acrnet": MethodEntry("base", "Adaptive clustering and refining network, ICME 2023", "acrnet:ACRNet"),
+    "co2net": MethodEntry("base", "Cross-modal consensus network, ACM MM 2021"),
+    "delu": MethodEntry("base", "Dual-evidential learning for uncertainty modelling, ECCV 2022"),
+    "tssam": MethodEntry("base", "Two-stream network with semantic-aware mechanism, CVPR 2023"),
+    "clasnet": MethodEntry("plugin", "Contrastive learning-based action salience network", "clasnet:CLASNet", "acrnet"),
+    "fenet": MethodEntry("plugin", "Feature enhancement, our reading of the abstract", None, "co2net"),
+    "pmil": MethodEntry("proposals", "Proposal-based multiple instance learning, CVPR 2023", None, "co2net"),
+    "seal": MethodEntry("proposals", "Similar modality enhancement and action consistency learning", None, "co2net"),
+    "lac": MethodEntry("base", "Learning action completeness from points, ICCV 2021"),
+}
+
+
+def create(
+    name: str,
+    *,
+    num_classes: int,
+    feature_dim: int = 2048,
+    plugins: Iterable[str] = (),
+    without: Iterable[str] = (),
+    base: str | None = None,
+    feature_rms: float | None = None,
+    **options: Any,
+) -> Composition:
+    """Build a method with fresh weights.
+
+    Args:
+        name: a base, or a plug-in, which is put on ``base`` (default: the table's).
+        num_classes: action classes, background not counted.
+        feature_dim: width of RGB and flow together; hidden widths scale with ``feature_dim / 2048`` unless given.
+        plugins: further plug-ins, in the order they run.
+        without: components to leave out, as ``part`` or ``method.part``.
+        base: the base under a plug-in.
+        feature_rms: bring features to this root mean square (measured by ``prepare``) before anything else.
+        **options: hyper-parameters of ``name``; those of another part in a dict of its name.
+
+    Raises:
+        ModelError: an unknown method or component, or one this version does not have.
+        ConfigError: an unknown or unusable option.
+    """
+    from wtalkit.methods.composition import MethodSpec
+
+    chain = list(plugins)
+    owner = name
+    if _entry(name).role == "plugin":
+        chain.insert(0, name)
+        name = base or _entry(name).default_base or ""
+    elif base is not None and base != name:
+        raise ModelError(f"{name} is a base itself and takes no other base ({base})")
+    if owner != name:  # the model file keeps the base's options flat and each plug-in's in a table
+        options = _regroup(options, owner, name, chain)
+    spec = MethodSpec(name, num_classes, feature_dim, tuple(dict.fromkeys(chain)), tuple(without), options, feature_rms)
+    return build(spec)
+
+
+def build(spec: MethodSpec) -> Composition:
+    """Build what ``spec`` describes, with fresh weights.
+
+    Raises:
+        ModelError, ConfigError: as :func:`create`.
+    """
+    from wtalkit.methods.composition import Composition
+    from wtalkit.methods.interface import Method, Plugin
+
+    if spec.feature_dim < 2 or spec.feature_dim % 2 or spec.num_classes < 1:
+        raise ModelError(
+            f"{spec.method} needs an even feature width and a class, got {spec.feature_dim} and {spec.num_classes}"
+        )
+    _require_role(spec.method, "base")
+    for plugin in spec.plugins:
+        _require_role(plugin, "plugin")
+    names = (spec.method, *spec.plugins)
+    kinds = {name: _load(name) for name in names}
+    removed = _resolve(spec.without, kinds)
+    own = {key: value for key, value in spec.options.items() if key not in kinds}
+    nested = {key: value for key, value in spec.options.items() if key in kinds}
+    nested[spec.method] = {**nested.get(spec.method, {}), **own}
+    parts = [_instance(kinds[name], spec, nested.get(name, {}), removed[name]) for name in names]
+    method, chain = parts[0], parts[1:]
+    if not isinstance(method, Method) or not all(isinstance(part, Plugin) for part in chain):
+        raise ModelError(f"{' + '.join(names)} do not fit together")
+    return Composition(spec, method, [part for part in chain if isinstance(part, Plugin)])
+
+
+def load_official(method: str, state_dict: Mapping[str, Tensor]) -> Composition:
+    """Build ``method`` around its authors' weights (their names; entries never used are dropped), in eval mode.
+
+    Raises:
+        ModelError: the weights are not this method's.
+    """
+    from wtalkit.methods.composition import MethodSpec
+    from wtalkit.methods.interface import Method
+
+    _require_role(method, "base")
+    kind = _load(method)
+    assert issubclass(kind, Method)
+    official = kind.from_official({key.removeprefix("module."): value for key, value in state_dict.items()})
+    model = build(MethodSpec(method, official.num_classes, official.feature_dim, options=official.options))
+    wanted = model.base.state_dict()
+    missing = sorted(set(wanted) - set(official.state))
+    if missing:
+        raise ModelError(
+            f"these are not {method}'s weights: {', '.join(missing[:3])} and {len(missing)} in all missing"
+        )
+    for key, value in wanted.items():
+        if official.state[key].shape != value.shape:
+            raise ModelError(
+                f"{method}: {key} has shape {tuple(official.state[key].shape)}, expected {tuple(value.shape)}"
+            )
+    model.base.load_state_dict({key: official.state[key] for key in wanted})
+    return model.eval()
+
+
+def _entry(name: str) -> MethodEntry:
+    from wtalkit.methods.options import suggestion
+
+    if name not in METHODS:
+        raise ModelError(f"there is no method {name!r}", remedy=suggestion(name, METHODS))
+    entry = METHODS[name]
+    if not entry.available:
+        built = ", ".join(known for known, other in METHODS.items() if other.available)
+        raise ModelError(f"the method {name} is not in this version", remedy=f"It has {built}")
+    return entry
+
+
+def _require_role(name: str, role: Role) -> None:
+    from wtalkit.methods.options import suggestion
+
+    found = _entry(name).role
+    if found != role:
+        fitting = [known for known, other in METHODS.items() if other.role == role and other.available]
+        said = {"base": "base", "plugin": "plug-in", "proposals": "method on proposals"}
+        raise ModelError(f"{name} is a {said[found]}, not a {said[role]}", remedy=suggestion(name, fitting))
+
+
+def _load(name: str) -> type[Part]:
+    module, _, attribute = (_entry(name).code or "").partition(":")
+    kind: type[Part] = getattr(importlib.import_module(f"wtalkit.methods.{module}"), attribute)
+    return kind
+
+
+def _instance(kind: type[Part], spec: MethodSpec, options: Any, without: frozenset[str]) -> Part:
+    from wtalkit.errors import ConfigError
+    from wtalkit.methods.options import read_options
+
+    if not isinstance(options, Mapping):
+        raise ConfigError(f"the options of {kind.name} are a table, got {options!r}")
+    return kind(spec.num_classes, spec.feature_dim, read_options(kind.options_type, options, kind.name), without)
+
+
+def _resolve(without: Iterable[str], kinds: Mapping[str, type[Part]]) -> dict[str, frozenset[str]]:
+    """Which components each part loses."""
+    from wtalkit.methods.options import suggestion
+
+    removed: dict[str, set[str]] = {name: set() for name in kinds}
+    valid = {f"{name}.{part}": (name, part) for name, kind in kinds.items() for part in kind.components}
+    valid.update({part: (name, part) for name, kind in kinds.items() for part in kind.components})
+    for wanted in without:
+        if wanted not in valid:
+            short = [key for key in valid if "." not in key]
+            raise ModelError(f"{' + '.join(kinds)} has no part {wanted!r}", remedy=suggestion(wanted, short))
+        owner, part = valid[wanted]
+        removed[owner].add(part)
+    return {name: frozenset(parts) for name, parts in removed.items()}
+
+
+def _regroup(options: Mapping[str, Any], plugin: str, base: str, chain: Iterable[str]) -> dict[str, Any]:
+    """Options given flat belong to the plug-in that was named; nest them, keep the tables of the others."""
+    tables = {key: value for key, value in options.items() if key in {base, *chain}}
+    flat = {key: value for key, value in options.items() if key not in tables}
+    if flat:
+        tables[plugin] = {**tables.get(plugin, {}), **flat}
+    return tables
+
+
+def __getattr__(name: str) -> Any:
+    """The classes others need, imported only when asked for (they import torch)."""
+    homes = {
+        "Batch": "interface", "VideoMeta": "interface", "Outputs": "interface", "Progress": "interface",
+        "Term": "interface", "TrainVideo": "interface", "Composition": "composition", "MethodSpec": "composition",
+        "total_loss": "composition", "run_windows": "windows", "Activations": "windows",
+    }  # fmt: skip
+    if name in homes:
+        return getattr(importlib.import_module(f"wtalkit.methods.{homes[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
