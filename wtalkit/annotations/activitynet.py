@@ -104,10 +104,10 @@ class _Reader:
             instance = _instance(label, entry["segment"])
             if instance is None:
                 self._complain(key, f"{key!r}: annotation {number} has a segment that is not two finite numbers")
-            elif instance.end_s < instance.start_s:
-                self.warnings.append(f"{key}: annotation {number} ends before it starts and is left out")
-            else:
-                segments.append(instance)
+                continue
+            if instance.end_s < instance.start_s:  # kept, as the official evaluator does: it counts and is never hit
+                self.warnings.append(f"{key}: annotation {number} ends before it starts")
+            segments.append(instance)
         return weak, segments
 
     def _video_labels(self, key: str, labels: Any) -> set[str]:
