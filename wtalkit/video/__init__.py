@@ -9,14 +9,41 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from wtalkit.video.info import DecodeReport, Limits, VideoInfo, describe_partial
+    from wtalkit.video.reader import Frame, VideoReader, decode_check, probe
     from wtalkit.video.scaling import resize, resize_short_side, short_side_size
+    from wtalkit.video.stream import FrameStream, nearest_in_time
 
-__all__ = ["resize", "resize_short_side", "short_side_size"]
+__all__ = [
+    "DecodeReport",
+    "Frame",
+    "FrameStream",
+    "Limits",
+    "VideoInfo",
+    "VideoReader",
+    "decode_check",
+    "describe_partial",
+    "nearest_in_time",
+    "probe",
+    "resize",
+    "resize_short_side",
+    "short_side_size",
+]
 
 _HOMES = {
+    "DecodeReport": "info",
+    "Limits": "info",
+    "VideoInfo": "info",
+    "describe_partial": "info",
+    "Frame": "reader",
+    "VideoReader": "reader",
+    "decode_check": "reader",
+    "probe": "reader",
     "resize": "scaling",
     "resize_short_side": "scaling",
     "short_side_size": "scaling",
+    "FrameStream": "stream",
+    "nearest_in_time": "stream",
 }
 
 
