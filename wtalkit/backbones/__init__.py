@@ -7,12 +7,27 @@ from typing import TYPE_CHECKING, Any
 from wtalkit.backbones.specs import BACKBONES, BackboneSpec, get_spec
 
 if TYPE_CHECKING:
+    from wtalkit.backbones.backbone import Backbone, load_backbone
+    from wtalkit.backbones.device import resolve_device
     from wtalkit.backbones.i3d import InceptionI3D
     from wtalkit.backbones.preprocess import preprocess_flow, preprocess_rgb
 
-__all__ = ["BACKBONES", "BackboneSpec", "InceptionI3D", "get_spec", "preprocess_flow", "preprocess_rgb"]
+__all__ = [
+    "BACKBONES",
+    "Backbone",
+    "BackboneSpec",
+    "InceptionI3D",
+    "get_spec",
+    "load_backbone",
+    "preprocess_flow",
+    "preprocess_rgb",
+    "resolve_device",
+]
 
 _HEAVY = {  # these import torch, so only when asked for
+    "Backbone": "wtalkit.backbones.backbone",
+    "load_backbone": "wtalkit.backbones.backbone",
+    "resolve_device": "wtalkit.backbones.device",
     "InceptionI3D": "wtalkit.backbones.i3d",
     "preprocess_flow": "wtalkit.backbones.preprocess",
     "preprocess_rgb": "wtalkit.backbones.preprocess",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
+from typing import Literal
 
 from wtalkit.errors import ConfigError
+from wtalkit.suggest import remedy
 from wtalkit.timeline import Timeline
+
+Stream = Literal["rgb", "flow"]
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,4 @@ def get_spec(name: str) -> BackboneSpec:
     """
     if name in BACKBONES:
         return BACKBONES[name]
-    near = difflib.get_close_matches(name, BACKBONES, n=1)
-    hint = f"Did you mean {near[0]}? " if near else ""
-    raise ConfigError(f"unknown backbone {name!r}", remedy=f"{hint}Valid ones: {', '.join(BACKBONES)}")
+    raise ConfigError(f"unknown backbone {name!r}", remedy=remedy(name, BACKBONES))

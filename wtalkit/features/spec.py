@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from wtalkit.backbones.specs import Stream
 from wtalkit.errors import ConfigError, FeaturesError
+from wtalkit.suggest import remedy
 from wtalkit.timeline import Timeline
-
-Stream = Literal["rgb", "flow"]
 
 _MAY_BE_UNKNOWN = ("weights_hash", "flow_version", "resize")
 
@@ -115,6 +114,4 @@ def preset(name: str) -> FeatureSpec:
     """
     if name in PRESETS:
         return PRESETS[name]
-    near = difflib.get_close_matches(name, PRESETS, n=1)
-    hint = f"Did you mean {near[0]}? " if near else ""
-    raise ConfigError(f"unknown spec preset {name!r}", remedy=f"{hint}Valid ones: {', '.join(PRESETS)}")
+    raise ConfigError(f"unknown spec preset {name!r}", remedy=remedy(name, PRESETS))
