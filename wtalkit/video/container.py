@@ -6,7 +6,6 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 import av
 from av.container import InputContainer
@@ -86,13 +85,8 @@ def _read_head(file: Path) -> bytes:
 
 def _open(file: Path) -> InputContainer:
     options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file", "enable_drefs": "0"}
-    name: str | BinaryIO = str(file.absolute())
-    try:
-        os.fspath(file).encode("utf-8")
-    except UnicodeEncodeError:  # a name that is no text: PyAV takes the open file instead
-        name = file.open("rb")
     # metadata_errors: a title in Latin-1 is no reason to refuse the pictures
-    return av.open(name, "r", options=options, metadata_errors="replace")
+    return av.open(file.absolute(), "r", options=options, metadata_errors="replace")
 
 
 def _explain(file: Path, head: bytes, error: Exception) -> InputError:

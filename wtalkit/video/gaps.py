@@ -11,6 +11,8 @@ import math
 
 Interval = tuple[float, float]
 
+_DAMAGE_REACH_S = 2.0  # how long after lost bytes a step in time is still put down to them
+
 
 class GapLedger:
     """Compares the times of packets read with those of frames decoded. All times in seconds, of one clock.
@@ -82,4 +84,4 @@ class GapLedger:
     def _damaged_until(self, time_s: float) -> bool:
         while self._damage and self._damage[0] <= time_s:
             self._last_damage_s = heapq.heappop(self._damage)
-        return self._last_damage_s >= self._step_from_s
+        return self._last_damage_s >= self._step_from_s - _DAMAGE_REACH_S

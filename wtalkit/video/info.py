@@ -110,4 +110,4 @@ def describe_partial(report: DecodeReport) -> str:
         return f"partial, duration unknown: decoded {decoded_s:.2f} s ({', '.join(causes) or 'no end marker'})"
     # A stream may hold a little more than it states: never claim 4.04 of 4.00 s.
     total_s = max(report.expected_duration_s, report.duration_s)
-    return f"decoded {decoded_s:.2f} of {total_s:.2f} s ({', '.join(causes) or 'damaged'})"
+    return f"decoded {decoded_s:.2f} of {total_s:.2f} s ({', '.join(causes) or 'the file ends inside a frame'})"

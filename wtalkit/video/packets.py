@@ -20,6 +20,7 @@ from av.video.stream import VideoStream
 from wtalkit.video.gaps import GapLedger
 
 _READ_ERRORS_IN_A_ROW = 8  # after these the rest of the file counts as missing
+_CHUNK_HEADER_BYTES = 8  # AVI: the index points at the chunk, FFmpeg at its content
 _SKIPPED_BYTES = 1024  # more than Matroska's own elements between two packets
 
 
@@ -43,6 +44,9 @@ class PacketDecoder:
         self._frames = 0
         self._key_seen = False
         self._next_byte: int | None = None
+        self._index = stream.index_entries if container.format.name == "avi" else None
+        self._cursor = 0  # in the index
+        self._shift = 0  # frames the index is ahead of FFmpeg's count
         # A Matroska demuxer jumps over damage in silence; only a hole in the bytes read tells.
         self._watch_bytes = "matroska" in container.format.name
         self._may_start_unkeyed = container.format.name in ("mpegts", "mpeg")
@@ -71,9 +75,11 @@ class PacketDecoder:
                 self.ledger.damage(self.file_end_s)
                 packets = self._container.demux()  # the iterator is used up by the error
                 continue
-            if packet.size == 0 and packet.dts is None:
-                continue  # PyAV's request to flush
+            if packet.size == 0:
+                continue  # PyAV's request to flush, or an AVI's repeated frame, which a decoder would take for one
             errors = 0
+            if self._index is not None and packet.stream_index == self._stream.index:
+                self._correct_avi_time(packet)
             self._note_position(packet)
             if packet.stream_index == self._stream.index:
                 yield cast("Packet[VideoStream]", packet)
@@ -90,6 +96,25 @@ class PacketDecoder:
             if self._next_byte is not None and packet.pos - self._next_byte > _SKIPPED_BYTES:
                 self.ledger.damage(time_s)
             self._next_byte = packet.pos + packet.size
+
+    def _correct_avi_time(self, packet: Packet[Stream]) -> None:
+        """Give an AVI packet the time of the index at the file's end.
+
+        FFmpeg counts the chunks it meets, so after a damaged stretch all times would be early.
+        """
+        entries = self._index
+        if entries is None or packet.pos is None or packet.dts is None:
+            return
+        while self._cursor < len(entries) and entries[self._cursor].pos < packet.pos - _CHUNK_HEADER_BYTES:
+            self._cursor += 1
+        if self._cursor < len(entries) and entries[self._cursor].pos == packet.pos - _CHUNK_HEADER_BYTES:
+            shift = entries[self._cursor].timestamp - packet.dts
+            if shift > self._shift:
+                self._shift = shift
+                self.ledger.damage(self.seconds(packet.dts + shift))
+        packet.dts += self._shift
+        if packet.pts is not None:
+            packet.pts += self._shift
 
     def _decode(self, packet: Packet[VideoStream] | None) -> list[VideoFrame]:
         context = self._stream.codec_context

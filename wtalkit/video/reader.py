@@ -67,7 +67,9 @@ class VideoReader:
         frame_s = 1 / (float(rate) if rate else _FALLBACK_FPS)
         self._ledger = GapLedger(frame_s)
         self._decoder = PacketDecoder(self._container, self._stream, self._ledger)
-        self._clock = Clock(frame_s, self._ledger, container=self._container.format.name)
+        self._clock = Clock(
+            self._stream.time_base or Fraction(1, 1000), frame_s, self._ledger, container=self._container.format.name
+        )
         self._reformatter = VideoReformatter()
         self._report: DecodeReport | None = None
         self._started = False

@@ -6,6 +6,7 @@ import heapq
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 
 from av.video.frame import VideoFrame
 
@@ -39,9 +40,10 @@ class Clock:
     files the step from picture to picture is smooth in the decoder's order and jerky in that of its time stamps.)
     """
 
-    def __init__(self, frame_s: float, ledger: GapLedger, *, container: str) -> None:
+    def __init__(self, time_base: Fraction, frame_s: float, ledger: GapLedger, *, container: str) -> None:
         self.warnings: list[str] = []
         self.restarted = False  # the container's times and durations no longer mean the whole file
+        self._time_base = time_base  # frames flushed out of a decoder know no time base of their own
         self._frame_s = frame_s
         self._ledger = ledger
         self._shuffled = container == "avi"
@@ -68,16 +70,16 @@ class Clock:
             time_s = self._previous_s
         self._previous_s = time_s
         duration_s = self._frame_s
-        if frame.duration and frame.time_base is not None and not self._shuffled:  # AVI has a constant rate
-            duration_s = float(frame.duration * frame.time_base)
+        if frame.duration and not self._shuffled:  # AVI has a constant rate
+            duration_s = float(frame.duration * self._time_base)
         self._ledger.frame(time_s, duration_s)
         return TimedFrame(frame, time_s, duration_s)
 
     def _time_of(self, frame: VideoFrame) -> float:
-        if frame.pts is None or frame.time_base is None:
+        if frame.pts is None:
             time_s = 0.0 if self._latest_s is None else self._latest_s + self._frame_s
         else:
-            time_s = float(frame.pts * frame.time_base) + self._offset_s
+            time_s = float(frame.pts * self._time_base) + self._offset_s
             if self._latest_s is not None and time_s < self._latest_s - max(1.0, 2 * self._depth * self._frame_s):
                 # Recordings joined end to end: time goes on where it was.
                 self._warn("time stamps start anew inside the file")

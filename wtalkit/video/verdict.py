@@ -11,6 +11,7 @@ from wtalkit.video.info import DecodeReport
 from wtalkit.video.packets import PacketDecoder
 from wtalkit.video.timestamps import Clock
 
+_TRANSPORT_PACKET_BYTES = (188, 192, 204)  # plain, with time codes (M2TS), with error correction
 _CLOCK = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
 
 
@@ -38,7 +39,8 @@ def judge(
         notes.append("partial, duration unknown: no duration and no end marker, the recording was not finished")
     elif expected_s is None:
         notes.append("the container states no duration, so a missing end cannot be noticed")
-    if decoder.cut_inside_packet:
+    cut = decoder.cut_inside_packet or _cut_transport_stream(container)
+    if cut:
         notes.append("the file ends inside a frame")
     if decoder.unkeyed:
         notes.append(f"starts without a key frame: the first {decoder.unkeyed} packets cannot be decoded")
@@ -49,7 +51,7 @@ def judge(
         expected_duration_s=expected_s,
         gaps=tuple(gaps),
         warnings=tuple(notes),
-        complete=not (gaps or ledger.bad_packets or unknown or decoder.cut_inside_packet),
+        complete=not (gaps or ledger.bad_packets or unknown or cut),
     )
 
 
@@ -73,3 +75,8 @@ def expected_duration_s(container: InputContainer, stream: VideoStream, decoder:
     total_s = container.duration / 1e6
     read_all = decoder.file_end_s >= total_s - max(1.5 * decoder.ledger.frame_s, 0.1)
     return decoder.ledger.end_s - (decoder.ledger.origin_s or 0.0) if read_all else total_s
+
+
+def _cut_transport_stream(container: InputContainer) -> bool:
+    """An MPEG transport stream states no length; but its file is a whole number of packets, unless it was cut."""
+    return container.format.name == "mpegts" and all(container.size % packet for packet in _TRANSPORT_PACKET_BYTES)
