@@ -1,0 +1,109 @@
+"""Recipes: layers, changes, and complaints that name the nearest valid key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from wtalkit.errors import ConfigError
+from wtalkit.training.recipes import default_recipe, load_recipe, parse_assignment
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "value"),
+    [
+        ("steps=10", "steps", 10),
+        ("lr = 1e-3", "lr", 0.001),
+        ("lr=.5", "lr", 0.5),
+        ("sampling=full", "sampling", "full"),
+        ('sampling="full"', "sampling", "full"),
+        ("clasnet.select=asl", "clasnet.select", "asl"),
+        ("decoder.attn_thresholds=[0.1, 0.2]", "decoder.attn_thresholds", [0.1, 0.2]),
+        ("acrnet.heads=true", "acrnet.heads", True),
+        ("name=a=b", "name", "a=b"),
+    ],
+)
+def test_assignments(text: str, key: str, value: object) -> None:
+    found = parse_assignment(text)
+    assert found == (key, value)
+    assert type(found[1]) is type(value)
+
+
+@pytest.mark.parametrize("text", ["steps", "=3", "clasnet.=3", ""])
+def test_broken_assignments(text: str) -> None:
+    with pytest.raises(ConfigError, match="KEY=VALUE"):
+        parse_assignment(text)
+
+
+def test_plugin_recipe_lies_over_its_base() -> None:
+    base = load_recipe("thumos14", "acrnet")
+    both = load_recipe("thumos14", "acrnet", ["clasnet"])
+    assert (base.settings.length, both.settings.length) == (750, 800)
+    assert both.settings.lr == base.settings.lr == 1e-4
+    assert base.options == {"acrnet": {}}
+    assert both.options["clasnet"]["n_dilated"] == 4
+
+
+@pytest.mark.parametrize("name", ["samples", "thumos14"])
+@pytest.mark.parametrize("plugins", [[], ["clasnet"]])
+def test_every_bundled_recipe_is_whole(name: str, plugins: list[str]) -> None:
+    assert load_recipe(name, "acrnet", plugins).settings.steps > 0
+
+
+def test_changes_win_and_may_be_nested() -> None:
+    changed = load_recipe("samples", "acrnet", ["clasnet"], ["steps=7", "clasnet.n_dilated=5", "calibration.tolerance=0"])
+    assert changed.settings.steps == 7
+    assert changed.options["clasnet"]["n_dilated"] == 5
+    assert changed.settings.calibration.tolerance == 0
+    same = load_recipe("samples", "acrnet", ["clasnet"], {"steps": 7, "clasnet": {"n_dilated": 5}})
+    assert same.options == changed.options
+
+
+def test_a_file_of_ones_own(tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text("steps = 3\nbatch_size = 2\nlr = 1\nlength = 9\nsampling = 'full'\n")
+    assert load_recipe(str(own), "acrnet").settings.lr == 1.0
+    own.write_text("steps = = 3")
+    with pytest.raises(ConfigError, match=r"own\.toml: is not TOML"):
+        load_recipe(str(own), "acrnet")
+    with pytest.raises(ConfigError, match="no such recipe file"):
+        load_recipe(str(tmp_path / "absent.toml"), "acrnet")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("step=7", "unknown key 'step', did you mean 'steps'"),
+        ("clasnett.n_dilated=3", "unknown key 'clasnett', did you mean 'clasnet'"),
+        ("calibration.tolerence=0.1", "did you mean 'tolerance'"),
+        ("zzz=1", "unknown key 'zzz' .known: steps, batch_size"),
+        ("steps=seven", "steps = 'seven': input should be a valid integer"),
+        ("steps=1.5", "steps = 1.5"),
+        ("steps=true", "steps = True"),
+        ("steps=0", "greater than or equal to 1"),
+        ("lr=nan", "finite"),
+        ("sampling=ful", "'random', 'slots', 'uniform' or 'full'"),
+        ("clasnet=3", "clasnet is not a table"),
+        ("steps.a=3", "steps"),
+    ],
+)
+def test_wrong_changes_are_named(change: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        load_recipe("samples", "acrnet", ["clasnet"], [change])
+    assert caught.value.exit_code == 2
+
+
+def test_all_problems_are_listed_at_once() -> None:
+    with pytest.raises(ConfigError, match=r"(?s)(?=.*batchsize)(?=.*lr = 'fast')"):
+        load_recipe("samples", "acrnet", [], ["batchsize=3", "lr=fast"])
+
+
+def test_unknown_recipes_list_the_known_ones() -> None:
+    with pytest.raises(ConfigError, match="samples, thumos14"):
+        load_recipe("thumos", "acrnet")
+
+
+def test_default_recipe_follows_the_features() -> None:
+    assert default_recipe("i3d-mini") == "samples"
+    assert default_recipe("i3d") == "thumos14"

@@ -1,0 +1,109 @@
+"""Endless, seeded batches of training videos.
+
+Every video is seen once before any is seen twice. How a video becomes the rows of a batch is the recipe's
+``sampling``:
+
+* ``random``: ``length`` snippets, one drawn from each of ``length`` slots (CO2-Net's ``random_perturb``);
+* ``slots``: the same with the slots' right ends left out, as ACRNet's code has it;
+* ``uniform``: ``length`` snippets at equal distances;
+* ``full``: the snippets as they are, padded to the longest of the batch; a video longer than ``length`` is cut to a
+  random stretch of it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from wtalkit.methods.interface import Batch, VideoMeta
+from wtalkit.training.data import TrainingSet
+from wtalkit.training.sampling import acrnet_slots, random_perturb, uniform
+from wtalkit.training.settings import TrainSettings
+
+Positions = NDArray[np.int64]
+
+
+class Batches:
+    """Draws batches; what it will draw next is a small state that can be saved.
+
+    Args:
+        data: the training videos.
+        settings: batch size, length, sampling and pairs.
+        generator: source of all choices.
+    """
+
+    def __init__(self, data: TrainingSet, settings: TrainSettings, generator: np.random.Generator) -> None:
+        self._data, self._settings, self._generator = data, settings, generator
+        self._queue: list[int] = []
+        self._partners = [rows for rows in (np.flatnonzero(column) for column in data.labels.T) if len(rows) > 1]
+
+    def draw(self) -> Batch:
+        """The next batch: first the pairs that share a class, if the recipe wants any, then single videos."""
+        pairs = min(self._settings.similar_pairs, self._settings.batch_size // 2) if self._partners else 0
+        rows = [row for _ in range(pairs) for row in self._pair()]
+        while len(rows) < self._settings.batch_size:
+            if not self._queue:
+                self._queue = self._generator.permutation(len(self._data)).tolist()
+            rows.append(self._queue.pop())
+        return self._assemble(rows, pairs)
+
+    def state(self) -> dict[str, Any]:
+        """What :meth:`restore` needs, as plain values."""
+        return {"queue": list(self._queue), "generator": self._generator.bit_generator.state}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on where :meth:`state` was taken."""
+        self._queue = list(state["queue"])
+        self._generator.bit_generator.state = state["generator"]
+
+    def _pair(self) -> list[int]:
+        rows = self._partners[self._generator.integers(len(self._partners))]
+        return [int(row) for row in self._generator.choice(rows, 2, replace=False)]
+
+    def _positions(self, snippets: int) -> Positions:
+        length = self._settings.length
+        match self._settings.sampling:
+            case "random":
+                return random_perturb(snippets, length, self._generator)
+            case "slots":
+                return acrnet_slots(snippets, length, self._generator)
+            case "uniform":
+                return uniform(snippets, length)
+            case "full":
+                first = int(self._generator.integers(snippets - length + 1)) if snippets > length else 0
+                return np.arange(first, first + min(snippets, length))
+
+    def _assemble(self, rows: list[int], pairs: int) -> Batch:
+        data = self._data
+        width = data.spec.dim // 2
+        chosen = [self._positions(data.arrays.lengths[row]) for row in rows]
+        longest = max(map(len, chosen))
+        rgb = np.zeros((len(rows), longest, width), np.float32)
+        flow = np.zeros_like(rgb)
+        mask = np.zeros((len(rows), longest), bool)
+        for place, (row, positions) in enumerate(zip(rows, chosen, strict=True)):
+            array = data.arrays[row]
+            rgb[place, : len(positions)] = array[positions, :width]
+            flow[place, : len(positions)] = array[positions, width:]
+            mask[place, : len(positions)] = True
+        meta = tuple(
+            VideoMeta(
+                key=data.keys[row],
+                n_snippets=data.arrays.lengths[row],
+                timeline=data.spec.timeline,
+                duration_s=data.durations[row],
+                positions=tuple(positions.tolist()),
+            )
+            for row, positions in zip(rows, chosen, strict=True)
+        )
+        return Batch(
+            rgb=torch.from_numpy(rgb),
+            flow=torch.from_numpy(flow),
+            mask=torch.from_numpy(mask),
+            labels=torch.from_numpy(data.labels[rows]),
+            meta=meta,
+            pairs=tuple((2 * pair, 2 * pair + 1) for pair in range(pairs)),
+        )

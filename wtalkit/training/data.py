@@ -1,0 +1,216 @@
+"""The training videos: their features and which classes happen in each. Nothing here knows when anything happens."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wtalkit.annotations import Annotations, Problem, Problems, resolve_subset, training_problems
+from wtalkit.errors import AnnotationsError, FeaturesError
+from wtalkit.features import FeatureFolder, FeatureSpec
+
+if TYPE_CHECKING:
+    from wtalkit.methods.interface import TrainVideo
+
+Array = NDArray[np.float32]
+MEMORY_LIMIT_BYTES = 8 * 2**30
+LISTED = 10
+
+
+@dataclass(frozen=True)
+class FeatureArrays:
+    """The arrays (T_i, 2D) of some videos, in order.
+
+    Attributes:
+        folder: where they come from.
+        keys: the videos.
+        kept: arrays in memory; None stands for one that did not fit and is read again each time.
+        lengths: snippets of each video.
+    """
+
+    folder: FeatureFolder
+    keys: tuple[str, ...]
+    kept: tuple[Array | None, ...]
+    lengths: tuple[int, ...]
+
+    @classmethod
+    def read(cls, folder: FeatureFolder, keys: Sequence[str], limit_bytes: int = MEMORY_LIMIT_BYTES) -> FeatureArrays:
+        """Read and check all of them, keep what fits into ``limit_bytes``.
+
+        Raises:
+            FeaturesError: a file is damaged.
+        """
+        kept: list[Array | None] = []
+        lengths, size = [], 0
+        for key in keys:
+            array = folder.read(key).array
+            size += array.nbytes
+            kept.append(array if size <= limit_bytes else None)
+            lengths.append(len(array))
+        return cls(folder, tuple(keys), tuple(kept), tuple(lengths))
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def __getitem__(self, row: int) -> Array:
+        kept = self.kept[row]
+        return self.folder.read(self.keys[row]).array if kept is None else kept
+
+    def __iter__(self) -> Iterator[Array]:
+        return (self[row] for row in range(len(self)))
+
+    def take(self, rows: Sequence[int]) -> FeatureArrays:
+        """Only some of the videos."""
+        keys, kept, lengths = (tuple(column[row] for row in rows) for column in (self.keys, self.kept, self.lengths))
+        return FeatureArrays(self.folder, keys, kept, lengths)
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """What a training sees.
+
+    Attributes:
+        keys: the videos, sorted.
+        arrays: features (T_i, 2D) of each, RGB first.
+        labels: (N, C) multi-hot.
+        durations: seconds of each video.
+        classes: names of the C classes, sorted.
+        spec: how the features were made.
+        notes: what was left out and why, one sentence each.
+    """
+
+    keys: tuple[str, ...]
+    arrays: FeatureArrays
+    labels: Array
+    durations: tuple[float, ...]
+    classes: tuple[str, ...]
+    spec: FeatureSpec
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def __iter__(self) -> Iterator[TrainVideo]:
+        """What a method's ``prepare`` reads."""
+        import torch
+
+        from wtalkit.methods.interface import TrainVideo
+
+        for row, array in enumerate(self.arrays):
+            yield TrainVideo(torch.from_numpy(array), torch.from_numpy(self.labels[row]))
+
+    def label_names(self, row: int) -> frozenset[str]:
+        return frozenset(name for name, has in zip(self.classes, self.labels[row], strict=True) if has)
+
+    @property
+    def digest(self) -> str:
+        """Changes when videos, labels, lengths or the spec do: a training can only be resumed on the same data."""
+        content = [self.keys, self.classes, self.labels.tolist(), self.arrays.lengths, self.spec.to_dict()]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+
+
+def load_training_set(
+    annotations: Annotations, folder: FeatureFolder, *, subset: str | None = None, min_snippets: int = 1
+) -> TrainingSet:
+    """Read the features and labels of the training subset.
+
+    Args:
+        annotations: the whole file; only its labels are looked at.
+        folder: the features.
+        subset: the subset to train on, resolved already; None is the whole file.
+        min_snippets: shorter videos are left out.
+
+    Raises:
+        AnnotationsError: labels and videos do not fit together (all problems are listed), no labelled video has
+            features, or a class has none.
+        FeaturesError: the features have one stream only.
+    """
+    weak = annotations.weak()  # from here on no segment can be seen
+    _require_two_streams(folder)
+    _require_sound_labels(weak, folder, subset)
+    training = weak.subset(subset)
+    missing = sorted(set(training.videos) - set(folder.keys))
+    keys = sorted(set(training.videos) & set(folder.keys))
+    if not keys:
+        raise AnnotationsError(
+            f"none of its {len(training)} training videos has features in {folder.path}",
+            file=annotations.path,
+            remedy="Run wtalkit extract on the training videos; features and annotations must use the same names",
+        )
+    arrays = FeatureArrays.read(folder, keys)
+    short = [key for key, length in zip(keys, arrays.lengths, strict=True) if length < min_snippets]
+    kept = [row for row, key in enumerate(keys) if key not in set(short)]
+    classes = tuple(sorted({label for video in training.videos.values() for label in video.labels}))
+    labels = np.array([[name in training.videos[keys[row]].labels for name in classes] for row in kept], np.float32)
+    notes = [
+        *_note("have no features and are left out", missing),
+        *_note(f"are shorter than {min_snippets} snippets and are left out", short),
+        *_note("are incomplete (damaged files, kept on request)", _incomplete(folder, keys)),
+    ]
+    _require_every_class(labels.reshape(-1, len(classes)), classes, annotations, notes)
+    return TrainingSet(
+        keys=tuple(keys[row] for row in kept),
+        arrays=arrays.take(kept),
+        labels=labels,
+        durations=tuple(_duration_s(folder, keys[row], arrays.lengths[row]) for row in kept),
+        classes=classes,
+        spec=folder.spec,
+        notes=tuple(notes),
+    )
+
+
+def _require_two_streams(folder: FeatureFolder) -> None:
+    spec = folder.spec
+    if spec.streams != ("rgb", "flow"):
+        raise FeaturesError(
+            f"holds features of {'+'.join(spec.streams)} alone, (T, {spec.dim}); the method needs RGB and flow",
+            file=folder.path,
+            remedy="Extract again with --flow tvl1 or --flow dis",
+        )
+
+
+def _require_sound_labels(annotations: Annotations, folder: FeatureFolder, subset: str | None) -> None:
+    """Stop on anything that looks like a slip in a table typed by hand.
+
+    A row of ``labels.csv`` that names no video is an error. The published JSON files name videos that the published
+    features lack, which is a note only.
+    """
+    try:
+        test_subset = resolve_subset("test", annotations)
+    except AnnotationsError:
+        test_subset = None
+    named = set(annotations.videos)
+    taken_on_trust = {key for key, video in annotations.videos.items() if video.line is None}
+    problems = training_problems(
+        annotations, (set(folder.keys) & named) | taken_on_trust, train_subset=subset, test_subset=test_subset
+    )
+    Problems(annotations.path, found=problems).raise_if_any()
+
+
+def _require_every_class(labels: Array, classes: Sequence[str], annotations: Annotations, notes: Sequence[str]) -> None:
+    absent = [name for name, count in zip(classes, labels.sum(axis=0), strict=True) if not count]
+    problems = [Problem(f"no training video with usable features has the class {name!r}") for name in absent]
+    Problems(annotations.path, found=problems).raise_if_any(remedy="; ".join(notes) or None)
+
+
+def _incomplete(folder: FeatureFolder, keys: Sequence[str]) -> list[str]:
+    return [key for key in keys if key in folder.records and not folder.records[key].complete]
+
+
+def _duration_s(folder: FeatureFolder, key: str, length: int) -> float:
+    record = folder.records.get(key)
+    timeline = folder.spec.timeline
+    return record.duration_s if record else ((length - 1) * timeline.stride + timeline.window) / timeline.fps
+
+
+def _note(what: str, keys: Sequence[str]) -> list[str]:
+    if not keys:
+        return []
+    more = f" and {len(keys) - LISTED} more" if len(keys) > LISTED else ""
+    return [f"{len(keys)} training video{'s' if len(keys) > 1 else ''} {what}: {', '.join(keys[:LISTED])}{more}"]

@@ -1,0 +1,250 @@
+"""The training loop: one optimizer step after the other, logged, saved, stopped cleanly and gone on with."""
+
+from __future__ import annotations
+
+import json
+import math
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from wtalkit.atomic import write_text
+from wtalkit.errors import FeaturesError, TrainingDiverged
+from wtalkit.methods.composition import Composition, total_loss
+from wtalkit.methods.interface import Progress, Term
+from wtalkit.runs import Run
+from wtalkit.training import checkpoint as state
+from wtalkit.training.batches import Batches
+from wtalkit.training.checkpoint import Checkpoint
+from wtalkit.training.settings import TrainSettings
+
+Report = Callable[[int, int, dict[str, float]], None]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one step came to.
+
+    Attributes:
+        step: its number, from 1.
+        rate: learning rate.
+        total: the weighted sum of the losses.
+        norm: of the gradient, before clipping.
+        terms: the losses by name.
+    """
+
+    step: int
+    rate: float
+    total: Tensor
+    norm: Tensor
+    terms: Mapping[str, Term]
+
+    def values(self) -> dict[str, float]:
+        """``total`` and every loss, unweighted."""
+        return {"total": float(self.total), **{name: float(term.value) for name, term in self.terms.items()}}
+
+    def to_json(self) -> str:
+        """The line of metrics.jsonl."""
+        losses = self.values()
+        total = losses.pop("total")
+        weights = {name: float(term.weight) for name, term in self.terms.items()}
+        record = {"step": self.step, "lr": self.rate, "total": total, "grad_norm": float(self.norm)}
+        return json.dumps({**record, "losses": losses, "weights": weights})
+
+
+class Loop:
+    """A training between its steps.
+
+    Args:
+        model: the composition; trained in place.
+        batches: where the next batch comes from.
+        settings: steps, rate, schedule and the rest.
+        run: where metrics and the resume state go.
+        digest: of the data, so that no other is gone on with.
+        steps_per_epoch: batches until every video was seen once.
+        report: called at every logged step with ``(step, steps, losses by name)``.
+    """
+
+    def __init__(
+        self,
+        model: Composition,
+        batches: Batches,
+        settings: TrainSettings,
+        run: Run,
+        *,
+        digest: str,
+        steps_per_epoch: int,
+        report: Report | None = None,
+    ) -> None:
+        self.model, self.batches, self.settings, self.run = model, batches, settings, run
+        self.step = 0
+        self._digest, self._steps_per_epoch, self._report = digest, steps_per_epoch, report
+        self._device = next(model.parameters()).device
+        self._gpus = [self._device.index or 0] if self._device.type == "cuda" else []
+        self._optimizer = torch.optim.Adam(
+            model.parameters(), lr=settings.lr, weight_decay=settings.weight_decay, fused=True
+        )
+        self._average = (
+            {name: value.detach().clone() for name, value in model.named_parameters()} if settings.ema else {}
+        )
+
+    def resume(self, found: Checkpoint) -> None:
+        """Go on from a saved state.
+
+        Raises:
+            FeaturesError: it was trained on other data.
+        """
+        if found.digest != self._digest:
+            raise FeaturesError(
+                "the features or labels are not those this run was started with",
+                file=self.run.folder,
+                remedy="Start a new run without --resume",
+            )
+        self.model.load_state_dict(state.group(found.tensors, "model"))
+        self._average = {name: value.to(self._device) for name, value in state.group(found.tensors, "average").items()}
+        state.restore_optimizer(self._optimizer, self.model, state.group(found.tensors, "optimizer"))
+        state.restore_random(state.group(found.tensors, "random"), self._gpus)
+        self.batches.restore(found.batches)
+        self.step = found.step
+        _cut_metrics(self.run.metrics, self.step)
+
+    def train(self) -> None:
+        """Run all steps that are left; the model then is the trained one.
+
+        Raises:
+            TrainingDiverged: a loss or the gradient is no longer finite; the last good state is kept.
+            KeyboardInterrupt: the step under way was finished and saved first.
+        """
+        if self.step == 0:
+            self.save()
+        self.model.train()
+        with _deferred_interrupt() as interrupted, self.run.metrics.open("a", encoding="utf-8") as metrics:
+            while self.step < self.settings.steps:
+                done = self._advance()
+                try:
+                    if self._is_due(self.settings.log_every):
+                        metrics.write(done.to_json() + "\n")
+                        metrics.flush()
+                        if self._report is not None:
+                            self._report(self.step, self.settings.steps, done.values())
+                    if interrupted():
+                        raise KeyboardInterrupt
+                except KeyboardInterrupt:
+                    self.save()
+                    raise
+                if self._is_due(self.settings.checkpoint_every):
+                    self.save()
+        with torch.no_grad():
+            for name, parameter in self.model.named_parameters():
+                if name in self._average:
+                    parameter.copy_(self._average[name])
+        self.model.eval()
+
+    def _is_due(self, every: int) -> bool:
+        return self.step % every == 0 or self.step == self.settings.steps
+
+    def save(self) -> None:
+        """Write the resume state."""
+        tensors = {
+            **state.named(self.model.state_dict(), "model"),
+            **state.named(self._average, "average"),
+            **state.named(state.optimizer_tensors(self._optimizer, self.model), "optimizer"),
+            **state.named(state.random_tensors(self._gpus), "random"),
+        }
+        state.save_checkpoint(self.run.checkpoint, Checkpoint(self.step, self._digest, self.batches.state(), tensors))
+
+    def _advance(self) -> Step:
+        rate = learning_rate(self.settings, self.step)
+        batch = self.batches.draw().to(self._device)
+        out, auxes = self.model(batch)
+        terms = self.model.losses(out, auxes, batch, self._progress())
+        total = total_loss(terms)
+        self._optimizer.zero_grad(set_to_none=True)
+        total.backward()  # type: ignore[no-untyped-call]
+        parameters = [parameter for parameter in self.model.parameters() if parameter.grad is not None]
+        norm = nn.utils.get_total_norm([parameter.grad for parameter in parameters if parameter.grad is not None])
+        done = Step(self.step + 1, rate, total.detach(), norm, terms)
+        self._require_finite(done)
+        if self.settings.grad_clip:
+            nn.utils.clip_grads_with_norm_(parameters, self.settings.grad_clip, norm)
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        self._optimizer.step()
+        if self._average:
+            with torch.no_grad():
+                for name, parameter in self.model.named_parameters():
+                    self._average[name].lerp_(parameter, 1 - self.settings.ema)
+        self.step += 1
+        return done
+
+    def _progress(self) -> Progress:
+        return Progress(
+            epoch=self.step // self._steps_per_epoch,
+            max_epoch=math.ceil(self.settings.steps / self._steps_per_epoch),
+            step=self.step,
+            max_step=self.settings.steps,
+        )
+
+    def _require_finite(self, done: Step) -> None:
+        # Asked before the optimizer moves, so that what was saved, and what would be, is always good.
+        if bool(torch.isfinite(done.total) & torch.isfinite(done.norm)):
+            return
+        bad = [f"{name} is {float(term.value)}" for name, term in done.terms.items() if not term.value.isfinite()]
+        raise TrainingDiverged(
+            f"step {done.step}: {', '.join(bad) or f'the gradient is {float(done.norm)}'}",
+            file=self.run.folder,
+            remedy=f"The last good state is in {self.run.checkpoint.name}. "
+            f"Train anew with a lower rate (--set lr={self.settings.lr / 10:g}) or --set grad_clip=1.0",
+        )
+
+
+def learning_rate(settings: TrainSettings, step: int) -> float:
+    """The rate of a step, counted from 0; ``cosine`` would reach 0 at ``settings.steps``."""
+    if settings.schedule == "constant":
+        return settings.lr
+    return settings.lr * (1 + math.cos(math.pi * step / settings.steps)) / 2
+
+
+@contextmanager
+def _deferred_interrupt() -> Iterator[Callable[[], bool]]:
+    """Let the step under way finish when Ctrl-C comes; a second Ctrl-C stops at once.
+
+    Gives a function that says whether Ctrl-C came. Signals reach the main thread only; elsewhere nothing is changed.
+    """
+    seen = False
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def remember(*_: object) -> None:
+        nonlocal seen
+        if seen:
+            raise KeyboardInterrupt
+        seen = True
+
+    signal.signal(signal.SIGINT, remember)
+    try:
+        yield lambda: seen
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _cut_metrics(path: Path, step: int) -> None:
+    """Drop the lines after ``step`` (they will come again) and one that was only half written."""
+    if not path.exists():
+        return
+    kept = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            if json.loads(line)["step"] <= step:
+                kept.append(line + "\n")
+        except ValueError:
+            break
+    write_text(path, "".join(kept))

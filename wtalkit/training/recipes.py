@@ -1,0 +1,173 @@
+"""Recipes: TOML files of settings by method and data set, laid over each other, changed by ``--set``, then checked.
+
+``models/recipes/<base>/<recipe>.toml`` comes first, then ``models/recipes/<plug-in>/<recipe>.toml`` with what the
+plug-in changes, then the changes of the command line. Top-level keys are :class:`TrainSettings`; a table named after a method
+holds that method's options.
+"""
+
+from __future__ import annotations
+
+import copy
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from os import fspath
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from wtalkit.errors import ConfigError
+from wtalkit.suggest import nearest
+from wtalkit.training.settings import TrainSettings
+
+Table = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Settings ready for use.
+
+    Attributes:
+        name: the recipe's name, or the path of the user's own file.
+        settings: the training's settings.
+        options: the methods' own options, by method.
+    """
+
+    name: str
+    settings: TrainSettings
+    options: dict[str, Table]
+
+    def to_dict(self) -> Table:
+        """The layout of a recipe file, every setting written out."""
+        return {**self.settings.model_dump(), **copy.deepcopy(self.options)}
+
+
+def default_recipe(backbone: str) -> str:
+    """Name of the recipe for features of ``backbone``: short rendered clips or real footage."""
+    return "samples" if backbone == "i3d-mini" else "thumos14"
+
+
+def load_recipe(
+    name: str, base: str, plugins: Sequence[str] = (), changes: Mapping[str, Any] | Sequence[str] = ()
+) -> Recipe:
+    """Read a recipe for ``base`` with ``plugins`` and apply ``changes``.
+
+    Args:
+        name: a bundled recipe, or the path of a TOML file (it must then hold everything itself).
+        base: name of the base method.
+        plugins: names of the plug-ins, in order.
+        changes: ``KEY=VALUE`` texts or a mapping; keys may be dotted (``clasnet.n_dilated``).
+
+    Raises:
+        ConfigError: an unknown recipe, key or method table, or a value of the wrong type.
+    """
+    methods = (base, *plugins)
+    table: Table = {}
+    for path in _layers(name, methods):
+        _overlay(table, _read(path))
+    source = f"recipe {name}"
+    pairs = changes.items() if isinstance(changes, Mapping) else [parse_assignment(text) for text in changes]
+    for key, value in pairs:
+        _overlay(table, _nested(key, value))
+        source = f"recipe {name} with its changes"
+    return check_recipe(name, table, methods, source)
+
+
+def check_recipe(name: str, table: Table, methods: Sequence[str], source: str) -> Recipe:
+    """Turn a merged table into a :class:`Recipe`; tables named in ``methods`` hold those methods' options.
+
+    Raises:
+        ConfigError: see :func:`load_recipe`; every problem is listed.
+    """
+    options = {method: table[method] for method in methods if method in table}
+    plain = {key: value for key, value in table.items() if key not in options}
+    problems = [f"{method} is not a table" for method, value in options.items() if not isinstance(value, dict)]
+    settings: TrainSettings | None = None
+    try:
+        settings = TrainSettings.model_validate(plain)
+    except ValidationError as error:
+        problems += [_sentence(dict(item), methods) for item in error.errors(include_url=False)]
+    if problems or settings is None:
+        raise ConfigError("; ".join(problems), file=source)
+    return Recipe(name, settings, {method: options.get(method, {}) for method in methods})
+
+
+def parse_assignment(text: str) -> tuple[str, Any]:
+    """``lr=1e-3`` -> ``("lr", 0.001)``; the value is read as TOML, and as text where that fails.
+
+    Raises:
+        ConfigError: no ``=`` or no key.
+    """
+    key, equals, raw = (part.strip() for part in text.partition("="))
+    if not equals or not all(key.split(".")):
+        raise ConfigError(f"--set {text!r} is not KEY=VALUE", remedy="Write for instance --set lr=0.001")
+    try:
+        return key, tomllib.loads(f"value = {raw}")["value"]
+    except tomllib.TOMLDecodeError:
+        pass
+    try:
+        return key, float(raw)  # .5 and 1. are numbers to everybody but TOML
+    except ValueError:
+        return key, raw
+
+
+def _layers(name: str, methods: Sequence[str]) -> list[Path]:
+    own = Path(name)
+    if own.suffix == ".toml":
+        if not own.is_file():
+            raise ConfigError("no such recipe file", file=own)
+        return [own]
+    from wtalkit.zoo import bundled_dir
+
+    folder = Path(bundled_dir()) / "recipes"
+    base, *plugins = (folder / method / f"{name}.toml" for method in methods)
+    if not base.is_file():
+        known = sorted(path.stem for path in base.parent.glob("*.toml"))
+        raise ConfigError(
+            f"there is no recipe {name!r} for {methods[0]}",
+            remedy=f"Choose one of {', '.join(known) or '(none yet)'}, or give a path to a TOML file",
+        )
+    return [base, *(path for path in plugins if path.is_file())]
+
+
+def _read(path: Path) -> Table:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"is not TOML ({error})", file=path) from error
+    except OSError as error:
+        raise ConfigError(f"cannot be read ({error.strerror})", file=path) from error
+
+
+def _overlay(below: Table, above: Table) -> None:
+    for key, value in above.items():
+        if isinstance(value, dict) and isinstance(below.get(key), dict):
+            _overlay(below[key], value)
+        else:
+            below[key] = copy.deepcopy(value)
+
+
+def _nested(key: str, value: Any) -> Table:
+    first, dot, rest = key.partition(".")
+    return {first: _nested(rest, value) if dot else value}
+
+
+def _sentence(item: Table, methods: Sequence[str]) -> str:
+    """One of pydantic's complaints as a sentence with the nearest name."""
+    where = [fspath(part) if isinstance(part, Path) else str(part) for part in item["loc"]]
+    key = ".".join(where)
+    if item["type"] == "extra_forbidden":
+        known = _known_keys(where[:-1], methods)
+        near = nearest(where[-1], known)
+        return f"unknown key {key!r}" + (f", did you mean {near!r}?" if near else f" (known: {', '.join(known)})")
+    if item["type"] == "missing":
+        return f"{key!r} is missing"
+    return f"{key} = {item['input']!r}: {item['msg'][0].lower()}{item['msg'][1:]}"
+
+
+def _known_keys(parents: Sequence[str], methods: Sequence[str]) -> list[str]:
+    model: Any = TrainSettings
+    for parent in parents:
+        model = model.model_fields[parent].annotation
+    return [*model.model_fields, *(() if parents else methods)]
