@@ -1,7 +1,7 @@
 """A model is one ``.safetensors`` file whose header says everything needed to use it.
 
-The header's metadata holds one JSON document under ``wtalkit``. Files are read by the official safetensors reader alone;
-nothing is unpickled, and sizes are checked before memory is taken.
+The header's metadata holds one JSON document under ``wtalkit``. The official safetensors reader
+alone reads it; nothing is unpickled, and sizes are checked before memory is taken.
 """
 
 from __future__ import annotations

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from wtalkit.errors import ModelError
+from wtalkit.errors import ConfigError, ModelError
+from wtalkit.suggest import remedy
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -89,17 +90,15 @@ def create(
     """
     from wtalkit.methods.composition import MethodSpec
 
-    chain = list(plugins)
-    owner = name
-    if _entry(name).role == "plugin":
+    entry, chain, named = _entry(name), list(plugins), name
+    if entry.role == "plugin":
         chain.insert(0, name)
-        name = base or _entry(name).default_base or ""
+        name = base or entry.default_base or ""
     elif base is not None and base != name:
         raise ModelError(f"{name} is a base itself and takes no other base ({base})")
-    if owner != name:  # the model file keeps the base's options flat and each plug-in's in a table
-        options = _regroup(options, owner, name, chain)
-    spec = MethodSpec(name, num_classes, feature_dim, tuple(dict.fromkeys(chain)), tuple(without), options, feature_rms)
-    return build(spec)
+    chain = list(dict.fromkeys(chain))
+    tables = _tables(options, named, (name, *chain))
+    return build(MethodSpec(name, num_classes, feature_dim, tuple(chain), tuple(without), tables, feature_rms))
 
 
 def build(spec: MethodSpec) -> Composition:
@@ -121,10 +120,9 @@ def build(spec: MethodSpec) -> Composition:
     names = (spec.method, *spec.plugins)
     kinds = {name: _load(name) for name in names}
     removed = _resolve(spec.without, kinds)
-    own = {key: value for key, value in spec.options.items() if key not in kinds}
-    nested = {key: value for key, value in spec.options.items() if key in kinds}
-    nested[spec.method] = {**nested.get(spec.method, {}), **own}
-    parts = [_instance(kinds[name], spec, nested.get(name, {}), removed[name]) for name in names]
+    for stray in spec.options.keys() - kinds.keys():
+        raise ConfigError(f"there are options for {stray}, which is not in use", remedy=remedy(stray, kinds))
+    parts = [_instance(kinds[name], spec, spec.options.get(name, {}), removed[name]) for name in names]
     method, chain = parts[0], parts[1:]
     if not isinstance(method, Method) or not all(isinstance(part, Plugin) for part in chain):
         raise ModelError(f"{' + '.join(names)} do not fit together")
@@ -144,7 +142,7 @@ def load_official(method: str, state_dict: Mapping[str, Tensor]) -> Composition:
     kind = _load(method)
     assert issubclass(kind, Method)
     official = kind.from_official({key.removeprefix("module."): value for key, value in state_dict.items()})
-    model = build(MethodSpec(method, official.num_classes, official.feature_dim, options=official.options))
+    model = build(MethodSpec(method, official.num_classes, official.feature_dim, options={method: official.options}))
     wanted = model.base.state_dict()
     missing = sorted(set(wanted) - set(official.state))
     if missing:
@@ -161,10 +159,8 @@ def load_official(method: str, state_dict: Mapping[str, Tensor]) -> Composition:
 
 
 def _entry(name: str) -> MethodEntry:
-    from wtalkit.methods.options import suggestion
-
     if name not in METHODS:
-        raise ModelError(f"there is no method {name!r}", remedy=suggestion(name, METHODS))
+        raise ModelError(f"there is no method {name!r}", remedy=remedy(name, METHODS))
     entry = METHODS[name]
     if not entry.available:
         built = ", ".join(known for known, other in METHODS.items() if other.available)
@@ -173,13 +169,11 @@ def _entry(name: str) -> MethodEntry:
 
 
 def _require_role(name: str, role: Role) -> None:
-    from wtalkit.methods.options import suggestion
-
     found = _entry(name).role
     if found != role:
         fitting = [known for known, other in METHODS.items() if other.role == role and other.available]
         said = {"base": "base", "plugin": "plug-in", "proposals": "method on proposals"}
-        raise ModelError(f"{name} is a {said[found]}, not a {said[role]}", remedy=suggestion(name, fitting))
+        raise ModelError(f"{name} is a {said[found]}, not a {said[role]}", remedy=remedy(name, fitting))
 
 
 def _load(name: str) -> type[Part]:
@@ -189,7 +183,6 @@ def _load(name: str) -> type[Part]:
 
 
 def _instance(kind: type[Part], spec: MethodSpec, options: Any, without: frozenset[str]) -> Part:
-    from wtalkit.errors import ConfigError
     from wtalkit.methods.options import read_options
 
     if not isinstance(options, Mapping):
@@ -199,26 +192,24 @@ def _instance(kind: type[Part], spec: MethodSpec, options: Any, without: frozens
 
 def _resolve(without: Iterable[str], kinds: Mapping[str, type[Part]]) -> dict[str, frozenset[str]]:
     """Which components each part loses."""
-    from wtalkit.methods.options import suggestion
-
     removed: dict[str, set[str]] = {name: set() for name in kinds}
     valid = {f"{name}.{part}": (name, part) for name, kind in kinds.items() for part in kind.components}
     valid.update({part: (name, part) for name, kind in kinds.items() for part in kind.components})
     for wanted in without:
         if wanted not in valid:
             short = [key for key in valid if "." not in key]
-            raise ModelError(f"{' + '.join(kinds)} has no part {wanted!r}", remedy=suggestion(wanted, short))
+            raise ModelError(f"{' + '.join(kinds)} has no part {wanted!r}", remedy=remedy(wanted, short))
         owner, part = valid[wanted]
         removed[owner].add(part)
     return {name: frozenset(parts) for name, parts in removed.items()}
 
 
-def _regroup(options: Mapping[str, Any], plugin: str, base: str, chain: Iterable[str]) -> dict[str, Any]:
-    """Options given flat belong to the plug-in that was named; nest them, keep the tables of the others."""
-    tables = {key: value for key, value in options.items() if key in {base, *chain}}
+def _tables(options: Mapping[str, Any], named: str, parts: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """One table of options per part: those given flat belong to the method that was named."""
+    tables = {part: options[part] for part in parts if part in options}
     flat = {key: value for key, value in options.items() if key not in tables}
     if flat:
-        tables[plugin] = {**tables.get(plugin, {}), **flat}
+        tables[named] = {**tables.get(named, {}), **flat}
     return tables
 
 

@@ -23,7 +23,7 @@ class MethodSpec:
         feature_dim: width of both streams together.
         plugins: names, in the order they run.
         without: components taken out, as ``part`` or ``plugin.part``.
-        options: the base's options by name, a plug-in's in a nested table of its name.
+        options: a table of options per part, by the part's name.
         feature_rms: root mean square the features are brought to; None leaves them as they are.
     """
 

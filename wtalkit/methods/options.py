@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from wtalkit.errors import ConfigError
+from wtalkit.suggest import remedy
 
 
 class Options(BaseModel):
@@ -28,7 +28,7 @@ def read_options(kind: type[OptionsT], given: Mapping[str, Any], owner: str) -> 
     """
     for name in given:
         if name not in kind.model_fields:
-            raise ConfigError(f"{owner} has no option {name!r}", remedy=suggestion(name, kind.model_fields))
+            raise ConfigError(f"{owner} has no option {name!r}", remedy=remedy(name, kind.model_fields))
     try:
         return kind(**given)
     except ValidationError as error:
@@ -36,12 +36,3 @@ def read_options(kind: type[OptionsT], given: Mapping[str, Any], owner: str) -> 
         name = ".".join(str(step) for step in first["loc"])
         shown = first.get("input")
         raise ConfigError(f"{owner}: option {name} = {shown!r} is not usable ({first['msg']})") from error
-
-
-def suggestion(name: str, valid: Iterable[str]) -> str:
-    """One sentence with the nearest valid name, else with all of them."""
-    names = sorted(valid)
-    near = difflib.get_close_matches(name, names, n=1)
-    if near:
-        return f"Did you mean {near[0]}? Valid are {', '.join(names)}"
-    return f"Valid are {', '.join(names)}" if names else "There are none"

@@ -38,7 +38,7 @@ class Activations:
     plugin_attn: dict[str, Array]
 
     @property
-    def T(self) -> int:  # noqa: N802  (the papers' name)
+    def T(self) -> int:
         """Snippets."""
         return len(self.attn)
 
@@ -49,7 +49,7 @@ class Activations:
 def run_windows(
     model: Composition,
     features: NDArray[Any],
-    meta: VideoMeta | Timeline | None = None,
+    timeline: Timeline | VideoMeta | None = None,
     *,
     max_length: int,
     batch_size: int = 1,
@@ -63,7 +63,7 @@ def run_windows(
     Args:
         model: a base with its plug-ins.
         features: float, may be a memory map; read one window at a time.
-        meta: handed on to the method.
+        timeline: of the features, or all that is known of the video; handed on to the method.
         max_length: snippets of a window.
         batch_size: windows run at once.
 
@@ -72,7 +72,8 @@ def run_windows(
     """
     if features.ndim != 2 or len(features) == 0 or features.shape[1] != model.spec.feature_dim:
         raise ValueError(f"expected features (T, {model.spec.feature_dim}) with T >= 1, got {features.shape}")
-    video = VideoMeta(timeline=meta) if isinstance(meta, Timeline) else meta or VideoMeta(n_snippets=len(features))
+    if not isinstance(timeline, VideoMeta):
+        timeline = VideoMeta(n_snippets=len(features), timeline=timeline)
     length, size = len(features), min(max_length, len(features))
     starts = window_starts(length, size)
     fade = _fade(size)
@@ -81,7 +82,7 @@ def run_windows(
     video_scores = np.zeros(model.spec.num_classes, np.float32)
     for first in range(0, len(starts), batch_size):
         chosen = starts[first : first + batch_size]
-        curves, scores = _run(model, [features[start : start + size] for start in chosen], video)
+        curves, scores = _run(model, [features[start : start + size] for start in chosen], timeline)
         video_scores = np.maximum(video_scores, scores.max(axis=0))
         for row, start in enumerate(chosen):
             weight[start : start + size] += fade
