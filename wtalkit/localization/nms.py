@@ -1,0 +1,136 @@
+"""Non-maximum suppression in time: the soft kinds of the authors' codes, and the hard one.
+
+``soft_nms`` follows ``soft_nms`` of CO2-Net (``utils/wsad_utils.py``) and P-MIL (``utils.py``), which agree bit for
+bit, and the BSN variant that ACRNet uses. Candidates are only ever compared with candidates of their own class: call
+it once per video and class.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.intp]
+Kind = Literal["gaussian", "linear", "hard", "bsn"]
+
+
+def soft_nms(
+    segments: ArrayLike,
+    scores: ArrayLike,
+    *,
+    kind: Kind = "gaussian",
+    sigma: float = 0.3,
+    tiou: float = 0.7,
+    min_score: float | None = None,
+    plus_one: bool = False,
+) -> tuple[Indices, Floats]:
+    """Lower the scores of segments that overlap better ones (``hard``: remove them).
+
+    The best segment left is taken, the others' scores are multiplied by a weight of their IoU with it, and so on.
+    ``gaussian``: ``exp(-iou^2 / sigma)``; ``linear``: ``1 - iou`` where iou > tiou; ``hard``: removed where
+    iou >= tiou; ``bsn``: ``exp(-iou^2 / sigma)`` where iou > tiou.
+
+    Args:
+        segments: start and end, any unit, [N, 2].
+        scores: any sign, [N].
+        kind: the weight.
+        sigma: width of the Gaussian; ``bsn``: its alpha.
+        tiou: IoU from which a segment is touched; ``bsn``: its low bound; unused by ``gaussian``.
+        min_score: stop when no score left reaches it; None keeps every segment.
+        plus_one: add 1 to all lengths, as the authors' codes do in snippet units.
+
+    Returns:
+        Indices of the segments kept and their new scores, by descending new score.
+
+    Raises:
+        ValueError: unknown kind, shapes that do not fit, or numbers that are not finite.
+    """
+    boxes, values = _checked(segments, scores, kind, sigma)
+    order, values = _emit(boxes, values, kind, sigma, tiou, min_score, 1.0 if plus_one else 0.0)
+    # Negative scores *rise* when they are multiplied, so the order of emission need not be the order of the scores.
+    ranked = np.argsort(-values, kind="stable")
+    return order[ranked], values[ranked]
+
+
+def hard_nms(segments: ArrayLike, scores: ArrayLike, tiou: float, *, plus_one: bool = False) -> Indices:
+    """Indices of the segments kept, by descending score: none has IoU >= tiou with a better one."""
+    return soft_nms(segments, scores, kind="hard", tiou=tiou, plus_one=plus_one)[0]
+
+
+def temporal_iou(segment: ArrayLike, others: ArrayLike, *, plus_one: bool = False) -> Floats:
+    """IoU of one segment ``[2]`` with others ``[N, 2]``, [N]; two segments of zero length have IoU 0."""
+    one, many = np.asarray(segment, dtype=np.float64), np.asarray(others, dtype=np.float64).reshape(-1, 2)
+    extra = 1.0 if plus_one else 0.0
+    starts, ends = np.append(one[0], many[:, 0]), np.append(one[1], many[:, 1])
+    lengths = ends - starts + extra
+    return _iou_with_first(starts, ends, lengths, extra)
+
+
+def _emit(
+    boxes: Floats, scores: Floats, kind: Kind, sigma: float, tiou: float, min_score: float | None, extra: float
+) -> tuple[Indices, Floats]:
+    """Take the best, swap it to the front, re-score the rest; gives indices and scores in the order taken.
+
+    The swap (rather than a removal) decides which of equal scores comes first, so it is kept as the codes have it.
+    Arrays shrink from the front: row i is taken in step i.
+    """
+    starts, ends = boxes[:, 0].copy(), boxes[:, 1].copy()
+    lengths = ends - starts + extra
+    values, order = scores.copy(), np.arange(len(scores))
+    columns = (starts, ends, lengths, values, order)
+    taken, stop = 0, len(scores)
+    while taken < stop:
+        best = taken + int(values[taken:stop].argmax())
+        if min_score is not None and values[best] < min_score:
+            break
+        for column in columns:
+            column[taken], column[best] = column[best], column[taken]
+        rest = slice(taken + 1, stop)
+        iou = _iou_with_first(starts[taken:stop], ends[taken:stop], lengths[taken:stop], extra)
+        if kind == "hard":
+            keep = iou < tiou
+            left = int(keep.sum())
+            for column in columns:
+                column[taken + 1 : taken + 1 + left] = column[rest][keep]
+            stop = taken + 1 + left
+        else:
+            values[rest] *= _weights(iou, kind, sigma, tiou)
+        taken += 1
+    return order[:taken], values[:taken]
+
+
+def _iou_with_first(starts: Floats, ends: Floats, lengths: Floats, extra: float) -> Floats:
+    """IoU of row 0 with the others, [N - 1]."""
+    inter = np.minimum(ends[0], ends[1:])
+    inter -= np.maximum(starts[0], starts[1:])
+    inter += extra
+    np.maximum(inter, 0.0, out=inter)
+    union = lengths[0] + lengths[1:] - inter
+    iou: Floats = np.divide(inter, union, out=np.zeros_like(inter), where=union > 0)
+    return iou
+
+
+def _weights(iou: Floats, kind: Kind, sigma: float, tiou: float) -> Floats:
+    if kind == "linear":
+        return np.where(iou > tiou, 1.0 - iou, 1.0)
+    decay: Floats = np.exp(-(iou * iou) / sigma)
+    return decay if kind == "gaussian" else np.where(iou > tiou, decay, 1.0)
+
+
+def _checked(segments: ArrayLike, scores: ArrayLike, kind: str, sigma: float) -> tuple[Floats, Floats]:
+    if kind not in get_args(Kind):
+        raise ValueError(f"kind must be one of {', '.join(get_args(Kind))}, got {kind!r}")
+    if kind in ("gaussian", "bsn") and not sigma > 0:
+        raise ValueError(f"sigma must be positive, got {sigma}")
+    boxes, values = np.asarray(segments, dtype=np.float64), np.asarray(scores, dtype=np.float64)
+    if values.ndim != 1 or boxes.size != 2 * values.size or (boxes.size and boxes.shape != (len(values), 2)):
+        raise ValueError(f"expected segments [N, 2] and scores [N], got {boxes.shape} and {values.shape}")
+    boxes = boxes.reshape(-1, 2)
+    if not (np.isfinite(boxes).all() and np.isfinite(values).all()):
+        raise ValueError("segments and scores must be finite numbers")
+    if (boxes[:, 1] < boxes[:, 0]).any():
+        raise ValueError("a segment ends before it starts")
+    return boxes, values
