@@ -180,7 +180,7 @@ class CLASNet(Plugin):
         """Runs of the attention, at 0.1, 0.15, ..., 0.9, are proposals besides the base's."""
         if not self.has("fcsm"):
             return {}
-        return {"plugin_thresholds": tuple(round(0.1 + 0.05 * step, 2) for step in range(17))}
+        return {"plugin_thresholds": {self.name: tuple(round(0.1 + 0.05 * step, 2) for step in range(17))}}
 
     def _contrast(self, out: Outputs, aux: Aux, batch: Batch) -> Tensor:
         share = self.options.select_share
