@@ -1,7 +1,7 @@
 """The fixtures of numbers that the official codes gave, and how a test module gets them.
 
-The folder is ``WTALKIT_PARITY``, else ``tests/data/parity``. A test module states in a literal which stems it covers and
-takes the argument ``reference``; each of its tests then runs once per stem that the folder holds:
+The folder is ``WTALKIT_PARITY``, else ``tests/data/parity``. A test module states in a literal which stems it covers
+and takes the argument ``reference``; each of its tests then runs once per stem that the folder holds:
 
     STEMS = ("acrnet", "acrnet_anet")
 

@@ -14,6 +14,7 @@ import torch
 from wtalkit.backbones import InceptionI3D
 
 STEMS = ("i3d",)
+pytestmark = pytest.mark.parity
 
 
 def generator(key: str, seed: int) -> np.random.Generator:

@@ -107,6 +107,8 @@ class VideoFeaturizer:
             raise ConfigError("fps and stride must be positive") from error
         self.backbone = backbone
         algorithm = get_flow(flow) if isinstance(flow, str) else flow
+        if "flow" in backbone.streams and algorithm.name == "none":
+            raise ConfigError(f"{own.name} was loaded with its flow stream, which needs a flow algorithm")
         self.flow = algorithm if "flow" in backbone.streams else get_flow("none")
         self.workers = workers
         self.on_partial = on_partial

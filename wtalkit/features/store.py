@@ -142,6 +142,8 @@ def _read_array(path: Path) -> Array:
 
     if not path.is_file():
         raise InputError("is not a file" if path.exists() else "does not exist", file=path)
+    if not path.stat().st_size:
+        raise InputError("is empty", file=path)
     try:
         mapped = np.lib.format.open_memmap(path, mode="r")  # numbers only: objects cannot be mapped
     except (OSError, ValueError, OverflowError, SyntaxError, MemoryError) as error:

@@ -1,0 +1,219 @@
+from __future__ import annotations
+
+import dataclasses
+import errno
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import wtalkit
+from wtalkit.atomic import TEMPORARY_SUFFIX
+from wtalkit.backbones import Backbone
+from wtalkit.errors import FeaturesError, MachineError
+from wtalkit.extraction import ExtractionResult, Progress, VideoFeaturizer
+from wtalkit.features import FeatureFolder, read_features
+from wtalkit.inputs import Input
+
+MakeVideo = Callable[..., Path]
+
+
+@pytest.fixture
+def extract(mini_rgb: Backbone, tmp_path: Path) -> Callable[..., ExtractionResult]:
+    """``wtalkit.extract`` of ``tmp_path/videos`` into ``tmp_path/feats``, RGB only."""
+
+    def run(inputs: Any = None, **options: Any) -> ExtractionResult:
+        given = tmp_path / "videos" if inputs is None else inputs
+        return wtalkit.extract(given, tmp_path / "feats", **{"backbone": mini_rgb, "flow": "none", **options})
+
+    return run
+
+
+def bytes_of(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_folder_of_videos_becomes_a_folder_of_features(make_video: MakeVideo, extract: Any) -> None:
+    make_video("videos/a/x.mp4", frames=20)
+    make_video("videos/b/x.mp4", frames=30)
+    result = extract()
+    assert result.done == ("a/x", "b/x")
+    assert (result.skipped, result.partial, result.failed) == ((), (), ())
+    folder = FeatureFolder(result.out)
+    assert folder.keys == ("a/x", "b/x")
+    assert folder.spec == result.spec
+    assert folder.read("b/x").array.shape == (4, 256)
+    written = json.loads((result.out / "a" / "x.json").read_text())
+    named = (
+        "schema video duration_s frames fps window stride streams dim backbone weights_hash flow flow_version resize"
+    )
+    assert set(f"{named} crop complete gaps warnings wtalkit".split()) <= written.keys()
+    assert written["streams"] == ["rgb"]
+    assert written["crop"] is None
+
+
+def test_what_is_there_is_skipped_and_only_the_rest_done(make_video: MakeVideo, extract: Any, tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        make_video(f"videos/{name}.mp4", frames=20)
+    extract()
+    unbroken = bytes_of(tmp_path / "feats")
+    # As a kill between array and record of b, and before c, leaves it:
+    (tmp_path / "feats" / "b.json").unlink()
+    (tmp_path / "feats" / "c.json").unlink()
+    (tmp_path / "feats" / "c.npy").unlink()
+    leftover = tmp_path / "feats" / f".half{TEMPORARY_SUFFIX}"
+    leftover.write_bytes(b"half")
+
+    result = extract()
+    assert (result.done, result.skipped) == (("b", "c"), ("a",))
+    assert bytes_of(tmp_path / "feats") == unbroken
+
+
+@pytest.mark.parametrize("damage", ["cut", "nan", "other shape"])
+def test_damaged_features_are_made_again(damage: str, make_video: MakeVideo, extract: Any, tmp_path: Path) -> None:
+    make_video("videos/a.mp4", frames=20)
+    extract()
+    array = tmp_path / "feats" / "a.npy"
+    whole = array.read_bytes()
+    if damage == "cut":
+        array.write_bytes(whole[:-100])
+    elif damage == "nan":
+        np.save(array, np.full((2, 256), np.nan, np.float32))
+    else:
+        np.save(array, np.zeros((3, 256), np.float32))
+    assert extract().done == ("a",)
+    assert array.read_bytes() == whole
+
+
+def test_another_video_under_the_same_name_is_noticed(make_video: MakeVideo, extract: Any, tmp_path: Path) -> None:
+    make_video("videos/a.mp4", frames=20)
+    extract()
+    make_video("videos/a.mp4", frames=32)
+    assert extract().done == ("a",)
+    assert len(read_features(tmp_path / "feats" / "a.npy").array) == 5
+
+
+def test_another_spec_is_refused_before_work(make_video: MakeVideo, extract: Any, tmp_path: Path) -> None:
+    make_video("videos/a.mp4", frames=20)
+    extract()
+    before = bytes_of(tmp_path / "feats")
+    make_video("videos/b.mp4", frames=20)
+    with pytest.raises(
+        FeaturesError, match=r"feats: holds features of .* every 4; asked for .* every 8: stride 8 and 4"
+    ):
+        extract(stride=8)
+    assert bytes_of(tmp_path / "feats") == before
+    assert extract(stride=8, overwrite=True).done == ("a", "b")
+    assert FeatureFolder(tmp_path / "feats").spec.stride == 8
+
+
+def test_one_bad_video_does_not_stop_the_others(make_video: MakeVideo, extract: Any, tmp_path: Path) -> None:
+    make_video("videos/a.mp4", frames=20)
+    (tmp_path / "videos" / "b.mp4").write_bytes(b"")
+    make_video("videos/c.mp4", frames=5)
+    make_video("videos/d.mp4", frames=20)
+    result = extract([tmp_path / "videos", tmp_path / "missing.mp4"])
+    assert result.done == ("a", "d")
+    causes = {Path(failure.path).name: failure.cause for failure in result.failed}
+    assert causes.keys() == {"b.mp4", "c.mp4", "missing.mp4"}
+    assert causes["c.mp4"] == "too short (5 < 16 frames)"
+    assert sorted(bytes_of(tmp_path / "feats")) == ["a.json", "a.npy", "d.json", "d.npy"]
+
+
+@pytest.mark.parametrize(("choice", "outcome"), [("error", "failed"), ("keep", "done"), ("skip", "partial")])
+def test_damaged_videos(choice: str, outcome: str, make_video: MakeVideo, extract: Any, tmp_path: Path) -> None:
+    clip = make_video("videos/cut.mp4", frames=100)
+    clip.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
+    result = extract(on_partial=choice)
+    assert {name: len(getattr(result, name)) for name in ("done", "partial", "failed")}[outcome] == 1
+    assert (tmp_path / "feats" / "cut.npy").exists() == (choice == "keep")
+    if choice == "keep":
+        assert extract(on_partial="keep").skipped == ("cut",)
+        assert len(extract(on_partial="error").failed) == 1  # kept features are no answer to who wants whole ones
+
+
+def test_given_keys_are_kept(make_video: MakeVideo, extract: Any, tmp_path: Path) -> None:
+    clip = make_video("clip.mp4", frames=20)
+    assert extract([Input("some/key", clip)]).done == ("some/key",)
+    assert (tmp_path / "feats" / "some" / "key.npy").exists()
+
+
+def test_a_key_never_leaves_the_folder(make_video: MakeVideo, extract: Any, tmp_path: Path) -> None:
+    clip = make_video("clip.mp4", frames=20)
+    result = extract([Input("../outside", clip)])
+    assert len(result.failed) == 1
+    assert not (tmp_path / "outside.npy").exists()
+
+
+def test_progress_and_outcomes_are_told(make_video: MakeVideo, extract: Any) -> None:
+    make_video("videos/a.mp4", frames=20)
+    make_video("videos/b.mp4", frames=5)
+    steps: list[Progress] = []
+    outcomes: dict[str, str] = {}
+    extract(progress=steps.append, finished=lambda video, outcome: outcomes.update({video.key: outcome}))
+    assert {step.key for step in steps if step.finished} == {"a"}
+    assert outcomes == {"a": "done", "b": "too short (5 < 16 frames)"}
+
+
+def test_a_full_disk_stops_with_earlier_outputs_intact(
+    make_video: MakeVideo, extract: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_video("videos/a.mp4", frames=20)
+    extract()
+    before = bytes_of(tmp_path / "feats")
+    make_video("videos/b.mp4", frames=20)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("wtalkit.atomic.os.fsync", full)
+    with pytest.raises(MachineError, match="no space left"):
+        extract()
+    assert bytes_of(tmp_path / "feats") == before
+
+
+def test_an_interruption_keeps_what_is_finished(make_video: MakeVideo, extract: Any, tmp_path: Path) -> None:
+    make_video("videos/a.mp4", frames=20)
+    make_video("videos/b.mp4", frames=40)
+
+    def interrupt(step: Progress) -> None:
+        if step.key == "b":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        extract(progress=interrupt)
+    assert sorted(bytes_of(tmp_path / "feats")) == ["a.json", "a.npy"]
+    assert extract().done == ("b",)
+
+
+def test_other_weights_are_another_spec(
+    make_video: MakeVideo, extract: Any, mini_rgb: Backbone, tmp_path: Path
+) -> None:
+    make_video("videos/a.mp4", frames=20)
+    extract()
+    record = json.loads((tmp_path / "feats" / "a.json").read_text())
+    record["weights_hash"] = "0" * 16
+    (tmp_path / "feats" / "a.json").write_text(json.dumps(record))
+    with pytest.raises(FeaturesError, match="weights_hash"):
+        extract()
+
+
+def test_features_do_not_depend_on_the_path_taken(make_video: MakeVideo, extract: Any, mini_rgb: Backbone) -> None:
+    clip = make_video("videos/a.mp4", frames=40)
+    result = extract()
+    alone = VideoFeaturizer(mini_rgb, "none").features(clip, "a")
+    stored = read_features(result.out / "a.npy")
+    np.testing.assert_array_equal(stored.array, alone.array)
+    assert dataclasses.replace(stored, array=alone.array).record == alone.record
+
+
+def test_a_copy_of_the_folder_is_as_good(make_video: MakeVideo, extract: Any, tmp_path: Path) -> None:
+    make_video("videos/a.mp4", frames=20)
+    extract()
+    shutil.move(tmp_path / "feats", tmp_path / "kept")
+    shutil.copytree(tmp_path / "kept", tmp_path / "feats", copy_function=shutil.copyfile)
+    assert extract().skipped == ("a",)
