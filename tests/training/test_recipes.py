@@ -52,7 +52,9 @@ def test_every_bundled_recipe_is_whole(name: str, plugins: list[str]) -> None:
 
 
 def test_changes_win_and_may_be_nested() -> None:
-    changed = load_recipe("samples", "acrnet", ["clasnet"], ["steps=7", "clasnet.n_dilated=5", "calibration.tolerance=0"])
+    changed = load_recipe(
+        "samples", "acrnet", ["clasnet"], ["steps=7", "clasnet.n_dilated=5", "calibration.tolerance=0"]
+    )
     assert changed.settings.steps == 7
     assert changed.options["clasnet"]["n_dilated"] == 5
     assert changed.settings.calibration.tolerance == 0

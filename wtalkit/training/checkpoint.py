@@ -1,7 +1,7 @@
 """The state a training goes on from, in one safetensors file: it appears whole or not at all, and runs no code.
 
-Tensors are named ``model.<name>``, ``average.<name>``, ``optimizer.<parameter>.<slot>`` and ``random.<device>``; what is
-not a tensor is JSON in the file's header.
+Tensors are named ``model.<name>``, ``average.<name>``, ``optimizer.<parameter>.<slot>`` and ``random.<device>``; what
+is not a tensor is JSON in the file's header.
 """
 
 from __future__ import annotations

@@ -67,8 +67,12 @@ class FeatureArrays:
 
     def take(self, rows: Sequence[int]) -> FeatureArrays:
         """Only some of the videos."""
-        keys, kept, lengths = (tuple(column[row] for row in rows) for column in (self.keys, self.kept, self.lengths))
-        return FeatureArrays(self.folder, keys, kept, lengths)
+        return FeatureArrays(
+            self.folder,
+            tuple(self.keys[row] for row in rows),
+            tuple(self.kept[row] for row in rows),
+            tuple(self.lengths[row] for row in rows),
+        )
 
 
 @dataclass(frozen=True)

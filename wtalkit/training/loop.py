@@ -47,7 +47,7 @@ class Step:
 
     def values(self) -> dict[str, float]:
         """``total`` and every loss, unweighted."""
-        return {"total": float(self.total), **{name: float(term.value) for name, term in self.terms.items()}}
+        return {"total": float(self.total), **{name: float(term.value.detach()) for name, term in self.terms.items()}}
 
     def to_json(self) -> str:
         """The line of metrics.jsonl."""
@@ -195,7 +195,9 @@ class Loop:
         # Asked before the optimizer moves, so that what was saved, and what would be, is always good.
         if bool(torch.isfinite(done.total) & torch.isfinite(done.norm)):
             return
-        bad = [f"{name} is {float(term.value)}" for name, term in done.terms.items() if not term.value.isfinite()]
+        bad = [
+            f"{name} is {float(term.value.detach())}" for name, term in done.terms.items() if not term.value.isfinite()
+        ]
         raise TrainingDiverged(
             f"step {done.step}: {', '.join(bad) or f'the gradient is {float(done.norm)}'}",
             file=self.run.folder,

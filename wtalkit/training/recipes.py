@@ -1,8 +1,8 @@
 """Recipes: TOML files of settings by method and data set, laid over each other, changed by ``--set``, then checked.
 
 ``models/recipes/<base>/<recipe>.toml`` comes first, then ``models/recipes/<plug-in>/<recipe>.toml`` with what the
-plug-in changes, then the changes of the command line. Top-level keys are :class:`TrainSettings`; a table named after a method
-holds that method's options.
+plug-in changes, then the changes of the command line. Top-level keys are :class:`TrainSettings`; a table named after a
+method holds that method's options.
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ def load_recipe(
     methods = (base, *plugins)
     table: Table = {}
     for path in _layers(name, methods):
-        _overlay(table, _read(path))
+        _overlay(table, read_toml(path))
+    table.pop("run", None)  # the config.toml of a run serves as a recipe, too
     source = f"recipe {name}"
     pairs = changes.items() if isinstance(changes, Mapping) else [parse_assignment(text) for text in changes]
     for key, value in pairs:
@@ -131,7 +132,12 @@ def _layers(name: str, methods: Sequence[str]) -> list[Path]:
     return [base, *(path for path in plugins if path.is_file())]
 
 
-def _read(path: Path) -> Table:
+def read_toml(path: Path) -> Table:
+    """The table of a TOML file.
+
+    Raises:
+        ConfigError: it cannot be read, or is not TOML.
+    """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

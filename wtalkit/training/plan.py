@@ -1,0 +1,121 @@
+"""Everything decided before the first step, and ``config.toml``, which keeps it.
+
+``config.toml`` has the layout of a recipe plus a table ``[run]``; so it also serves as a recipe: ``--recipe
+runs/latest/config.toml``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wtalkit.atomic import write_text
+from wtalkit.errors import ConfigError, ModelError
+from wtalkit.training.recipes import Recipe, check_recipe, read_toml
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One training, as it was asked for.
+
+    Attributes:
+        method: the name given, which names the run.
+        base: the base method.
+        plugins: the plug-ins, in order.
+        without: components left out.
+        recipe: all settings.
+        seed: of everything random.
+        subset: the training subset; None for the whole file.
+        features: folder of the features.
+        annotations: the annotations.
+        device: where it runs.
+        stamp: when it was started.
+        command: the command line, for people to read.
+        wtalkit: version that started it.
+    """
+
+    method: str
+    base: str
+    plugins: tuple[str, ...]
+    without: tuple[str, ...]
+    recipe: Recipe
+    seed: int
+    subset: str | None
+    features: str
+    annotations: str
+    device: str
+    stamp: str
+    command: str
+    wtalkit: str
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        return (self.base, *self.plugins)
+
+    def facts(self) -> dict[str, Any]:
+        """The table ``[run]``; what is None is left out."""
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "recipe"}
+        values = {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+        return {name: value for name, value in {**values, "recipe": self.recipe.name}.items() if value is not None}
+
+    def write(self, path: Path) -> None:
+        """Write ``config.toml``."""
+        import tomli_w
+
+        heading = "# Every setting of this run. wtalkit train --recipe takes this file, too.\n\n"
+        write_text(path, heading + tomli_w.dumps({**self.recipe.to_dict(), "run": self.facts()}))
+
+    @classmethod
+    def read(cls, path: Path) -> Plan:
+        """Read what :meth:`write` wrote.
+
+        Raises:
+            ConfigError: it is damaged or was changed by hand to something that is not usable.
+        """
+        table = read_toml(path)
+        try:
+            facts = dict(table.pop("run"))
+            name, parts = str(facts.pop("recipe")), (facts["base"], *facts["plugins"])
+            facts.update(plugins=tuple(facts["plugins"]), without=tuple(facts["without"]))
+            recipe = check_recipe(name, table, parts, str(path))
+            return cls(recipe=recipe, **{"subset": None, **facts})
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ConfigError(f"is not a run's config ({error} in [run])", file=path) from error
+
+    def changed_settings(self, other: Plan) -> list[str]:
+        """Keys (dotted) whose values differ, the method's options included."""
+        return sorted(_differences(_flat(self.recipe.to_dict()), _flat(other.recipe.to_dict())))
+
+
+def resolve_parts(method: str, base: str | None, plugins: Sequence[str]) -> tuple[str, ...]:
+    """The base and then the plug-ins that ``--method``, ``--base`` and ``--plugin`` mean together.
+
+    Raises:
+        ModelError: a base was given another base; unknown names are left to :func:`wtalkit.methods.create`.
+    """
+    from wtalkit.methods import METHODS
+
+    chain = list(plugins)
+    entry = METHODS.get(method)
+    if entry is not None and entry.role == "plugin":
+        return base or entry.default_base or "", *dict.fromkeys([method, *chain])
+    if base not in (None, method):
+        raise ModelError(f"{method} is a base itself and takes no other base ({base})")
+    return method, *dict.fromkeys(chain)
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in table.items():
+        if isinstance(value, dict):
+            found.update(_flat(value, f"{prefix}{key}."))
+        else:
+            found[f"{prefix}{key}"] = value
+    return found
+
+
+def _differences(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
+    missing = object()
+    return [key for key in mine.keys() | theirs.keys() if mine.get(key, missing) != theirs.get(key, missing)]
