@@ -83,6 +83,43 @@ def choose_model(option: str | None, project: Project) -> Choice:
     return Choice(bundled_models()[DEMO_MODEL], DEMO_MODEL, "bundled; no run and no wtalkit.toml here", is_demo=True)
 
 
+@dataclass(frozen=True)
+class BackboneChoice:
+    """The backbone a command takes, and why.
+
+    Attributes:
+        name: one of ``BACKBONES``.
+        reason: why this one, a few words.
+        warning: what to say where a better one was not to be had.
+    """
+
+    name: str
+    reason: str
+    warning: str | None = None
+
+
+def choose_backbone(option: str | None, project: Project) -> BackboneChoice:
+    """Decide in this order: the option, ``wtalkit.toml``, real I3D if its weights are there, the bundled one.
+
+    Raises:
+        ConfigError: there is no backbone of that name.
+    """
+    from wtalkit.backbones import get_spec
+
+    if option is not None:
+        return BackboneChoice(get_spec(option).name, "--backbone")
+    if project.settings.backbone is not None:
+        return BackboneChoice(get_spec(project.settings.backbone).name, "wtalkit.toml")
+    folder = cache_dir() / "weights" / "i3d"
+    if any(folder.glob("rgb_imagenet.*")):
+        return BackboneChoice("i3d", "from the cache")
+    warning = (
+        f"the bundled i3d-mini knows rendered clips only and is a poor judge of real footage; for that, put "
+        f"rgb_imagenet.pt and flow_imagenet.pt of I3D into {folder}"
+    )
+    return BackboneChoice("i3d-mini", "bundled; no I3D weights in the cache", warning)
+
+
 def _resolve(name: str, project: Project, *, reason: str, relative_to: Path = Path()) -> Choice:
     """Find a model by name: a file, a run's folder, a run's name, ``latest``, or a bundled one's name."""
     given = relative_to / name

@@ -1,0 +1,110 @@
+"""The ``wtalkit`` command: its subcommands, and the border where errors become one sentence and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from wtalkit import __version__
+from wtalkit.cli import demo, detect, doctor, evaluate, extract, methods, models, train
+from wtalkit.errors import WtalkitError
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="wtalkit",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help appears three times as fast
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="In a folder with videos/ and annotations.json, extract, train, detect and evaluate find what they need.",
+)
+app.command("extract")(extract.command)
+app.command("train")(train.command)
+app.command("detect")(detect.command)
+app.command("evaluate")(evaluate.command)
+app.command("demo")(demo.command)
+app.command("methods")(methods.command)
+app.add_typer(models.app, name="models")
+app.command("doctor")(doctor.command)
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+) -> None:
+    """Find when actions happen in videos, learnt from labels that only say what happens."""
+    if version:
+        typer.echo(f"wtalkit {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; gives its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
+    _prepare_streams()
+    try:
+        with warnings.catch_warnings():
+            if not debug and not sys.warnoptions:
+                warnings.simplefilter("ignore")  # libraries' remarks to programmers
+            code = typer.main.get_command(app).main(given, prog_name="wtalkit", standalone_mode=False)
+            sys.stdout.flush()
+        return int(code or 0)
+    except KeyboardInterrupt:
+        _say("stopped")
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of a pipe (head, less) has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        text, code = _explain(error)
+        _say(text)
+        return code
+
+
+def _explain(error: Exception) -> tuple[str, int]:
+    """The sentence for an error and the exit code that goes with it."""
+    if isinstance(error, WtalkitError):
+        return str(error), error.exit_code
+    if isinstance(error, typer.TyperException):
+        return _usage(error), error.exit_code
+    if isinstance(error, ModuleNotFoundError):
+        return f"{error.name} is not installed. Install wtalkit with all it needs, see wtalkit doctor.", 3
+    if isinstance(error, MemoryError):
+        return "out of memory. Close other programs, or use fewer --workers where there are.", 3
+    text = f"this is a defect of wtalkit: {type(error).__name__}: {error}"
+    return f"{text}. The same command with --debug shows where.", 1
+
+
+def _usage(error: typer.TyperException) -> str:
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "wtalkit"
+    possible = getattr(error, "possibilities", None)
+    text = f"{error.message.rstrip('.')}. Did you mean {possible[0]}?" if possible else error.format_message()
+    return f"{command}: {text[:1].lower()}{text[1:]} See {command} --help."
+
+
+def _prepare_streams() -> None:
+    """File names may hold what a terminal's encoding cannot show; show it escaped."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _say(text: str) -> None:
+    from wtalkit.cli.terminal import printable
+
+    print(printable(text), file=sys.stderr)

@@ -1,0 +1,147 @@
+"""``wtalkit extract``: videos to a folder of features."""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from wtalkit.cli.options import Debug, Device, DeviceName, Offline, Quiet, Verbose, VideoInputs
+from wtalkit.cli.terminal import Terminal, count
+
+if TYPE_CHECKING:
+    from wtalkit.cli.progress import VideoProgress
+    from wtalkit.inputs import Input
+    from wtalkit.project import Project
+
+
+class OnPartial(StrEnum):
+    """What to do with a damaged video."""
+
+    error = "error"
+    keep = "keep"
+    skip = "skip"
+
+
+def command(
+    inputs: VideoInputs,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the features.")],
+    backbone: Annotated[
+        str | None,
+        typer.Option(
+            metavar="B", help="Network: i3d or i3d-mini. Default: wtalkit.toml, else i3d.", show_default=False
+        ),
+    ] = None,
+    flow: Annotated[
+        str | None,
+        typer.Option(
+            metavar="F", help="Optical flow: tvl1, dis or none. Default: wtalkit.toml, else tvl1.", show_default=False
+        ),
+    ] = None,
+    fps: Annotated[
+        float | None, typer.Option(metavar="N", help="Frames per second. Default: the backbone's.", min=0.01)
+    ] = None,
+    stride: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Frames from one snippet to the next. Default: the backbone's.", min=1),
+    ] = None,
+    device: Device = DeviceName.auto,
+    workers: Annotated[
+        int | None, typer.Option(metavar="N", help="Threads for flow. Default: one per core.", min=1)
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Extract again what is there.")] = False,
+    on_partial: Annotated[
+        OnPartial, typer.Option(help="Damaged videos fail, are kept as far as they go, or are left out.")
+    ] = OnPartial.error,
+    offline: Offline = False,
+    debug: Debug = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> int:
+    """Turn videos into features.
+
+    Decoding, optical flow and the backbone run at the same time; nothing but the features touches the disk.
+    """
+    from wtalkit import extract
+    from wtalkit.backbones import load_backbone
+    from wtalkit.cli.progress import VideoProgress
+    from wtalkit.inputs import gather
+    from wtalkit.project import Project
+    from wtalkit.zoo import choose_backbone
+
+    terminal = Terminal(quiet=quiet, verbose=verbose)
+    project = Project.load()
+    choice = choose_backbone(backbone, project)
+    flow = flow or project.settings.flow or "tvl1"
+    found, missing = gather(inputs)
+    with terminal.status("loading"):
+        loaded = load_backbone(choice.name, flow=flow, device=device, offline=offline)
+    cores = f", {count(os.cpu_count() or 1, 'core')}" if loaded.device.type == "cpu" else ""
+    terminal.remark(f"features {choice.name} ({choice.reason}) + {flow} · {loaded.device}{cores}")
+    for warning in (choice.warning, *loaded.warnings):
+        if warning:
+            terminal.warn(warning)
+    for failure in missing:
+        terminal.fail(f"{failure.path}: {failure.cause}")
+    with VideoProgress(terminal, total=len(found)) as progress:
+        counter = _Counter(progress)
+        try:
+            result = extract(
+                counter.announced(found), out, backbone=loaded, flow=flow, fps=fps, stride=stride, workers=workers,
+                overwrite=overwrite, on_partial=on_partial.value, progress=progress.update, finished=counter.finished,
+            )  # fmt: skip
+        except KeyboardInterrupt:
+            left = len(found) - counter.number
+            progress.failed(f"stopped: {count(counter.number, 'video')} done, {left} left. The same command goes on.")
+            return 130
+    failed = len(result.failed) + len(missing)
+    parts = [f"{count(len(result.done), 'video')} extracted to {out}"]
+    parts += [f"{len(result.skipped)} already there"] * bool(result.skipped)
+    parts += [f"{len(result.partial)} damaged and left out"] * bool(result.partial)
+    parts += [f"{failed} failed"] * bool(failed)
+    terminal.next_step(f"{', '.join(parts)}. Next: {_next(project, out, anything=bool(result.done or result.skipped))}")
+    return 1 if failed else 0
+
+
+class _Counter:
+    """Shows each video when ``extract`` begins with it and when it is through."""
+
+    def __init__(self, progress: VideoProgress) -> None:
+        self.progress = progress
+        self.number = 0
+        self._videos: list[Input] = []
+
+    def announced(self, videos: tuple[Input, ...]) -> list[Input]:
+        self._videos = list(videos)
+        self._start_next()
+        return self._videos
+
+    def finished(self, video: Input, outcome: str) -> None:
+        self.number += 1
+        if outcome == "done":
+            self.progress.done(video.path)
+        elif outcome == "skipped":
+            self.progress.skipped(video.path, "is there already")
+        elif outcome == "partial":
+            self.progress.failed(f"{video.path}: damaged, left out")
+        else:
+            self.progress.failed(f"{video.path}: {outcome}")
+        self._start_next()
+
+    def _start_next(self) -> None:
+        if self.number < len(self._videos):
+            self.progress.start(self._videos[self.number])
+
+
+def _next(project: Project, out: Path, *, anything: bool) -> str:
+    if not anything:
+        return "see what the messages above ask for"
+    features = "" if Path(out).resolve() == project.features.resolve() else f" --features {out}"
+    if project.annotations.exists():
+        return f"wtalkit train --method clasnet{features}"
+    return (
+        f"write what happens in each video to labels.csv (video,label), then wtalkit train --method clasnet{features}"
+    )

@@ -1,0 +1,134 @@
+"""``wtalkit models``: the models and weights there are, what they say of themselves, whether they are whole."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from wtalkit.cli.options import Debug, Json, Quiet, Verbose
+from wtalkit.cli.terminal import Terminal, count
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from wtalkit.modelfile import ModelHeader
+
+app = typer.Typer(help="List, describe and verify models and weights.", no_args_is_help=False, rich_markup_mode=None)
+
+
+@app.command("list")
+def list_command(debug: Debug = False, quiet: Quiet = False, verbose: Verbose = False) -> int:
+    """List bundled models, this folder's runs, and weights in the cache."""
+    from wtalkit.project import Project
+    from wtalkit.runs import all_runs
+    from wtalkit.zoo import bundled_models, cache_dir
+
+    terminal = Terminal(quiet=quiet, verbose=verbose)
+    rows = [(name, "model", "bundled", _megabytes(path)) for name, path in bundled_models().items()]
+    project = Project.load()
+    finished = [run for run in all_runs(project.runs) if run.finished]
+    rows += [(run.name, "model", f"run in {project.settings.runs}/", _megabytes(run.model)) for run in finished]
+    for name, files in _weights():
+        where = "cache" if name == "i3d" else "bundled"
+        rows.append((name, "backbone", where, _megabytes(*files)) if files else (name, "backbone", "not here", ""))
+    terminal.table(("name", "kind", "where", "size"), rows, right=(3,))
+    terminal.detail(f"cache: {cache_dir()}")
+    terminal.next_step("\nNext: wtalkit models info NAME")
+    return 0
+
+
+@app.command("info")
+def info_command(
+    name: Annotated[str, typer.Argument(metavar="NAME|FILE|RUN", help="A model, as for detect --model.")],
+    json: Json = False,
+    debug: Debug = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> int:
+    """Show what a model says of itself."""
+    from wtalkit.modelfile import read_header
+    from wtalkit.project import Project
+    from wtalkit.zoo import choose_model
+
+    terminal = Terminal(quiet=quiet, verbose=verbose, json=json)
+    choice = choose_model(name, Project.load())
+    header = read_header(choice.path)
+    if json:
+        terminal.document(header.model_dump_json(indent=1))
+        return 0
+    for key, value in _facts(header, choice.path):
+        terminal.write(f"{key:<10}  {value}")
+    terminal.next_step(f"\nNext: wtalkit detect VIDEO --model {name}")
+    return 0
+
+
+@app.command("verify")
+def verify_command(debug: Debug = False, quiet: Quiet = False, verbose: Verbose = False) -> int:
+    """Load every bundled model and every weights file, and say which are whole."""
+    from wtalkit.errors import WtalkitError
+    from wtalkit.zoo import bundled_models
+
+    terminal = Terminal(quiet=quiet, verbose=verbose)
+    broken = 0
+    checks: list[tuple[str, Callable[[], str]]] = []
+    checks += [(name, partial(_verify_backbone, name)) for name, files in _weights() if files]
+    checks += [(name, partial(_verify_model, path)) for name, path in bundled_models().items()]
+    for name, check in checks:
+        try:
+            terminal.write(f"{name}: {check()}")
+        except WtalkitError as error:
+            terminal.fail(f"{name}: {error}")
+            broken += 1
+    summary = f"{count(broken, 'file')} broken" if broken else f"{count(len(checks), 'model')} verified"
+    terminal.next_step(
+        f"{summary}. Next: {'install or fetch what is broken again' if broken else 'wtalkit detect VIDEO'}"
+    )
+    return 3 if broken else 0
+
+
+def _weights() -> Iterator[tuple[str, list[Path]]]:
+    """Each backbone and the weight files there are for it."""
+    from wtalkit.backbones import BACKBONES
+    from wtalkit.backbones.backbone import weights_folder
+
+    for name in BACKBONES:
+        folder = weights_folder(name)
+        yield name, sorted(path for path in folder.glob("*") if path.suffix in (".pt", ".safetensors"))
+
+
+def _verify_backbone(name: str) -> str:
+    from wtalkit.backbones import load_backbone
+
+    backbone = load_backbone(name)
+    return f"whole; {backbone.weights_note}"
+
+
+def _verify_model(path: Path) -> str:
+    from wtalkit.modelfile import load_model
+
+    loaded = load_model(path)
+    return f"whole; {loaded.header.method}, {count(len(loaded.header.classes), 'action')}, sha256 {loaded.sha256[:16]}"
+
+
+def _facts(header: ModelHeader, path: Path) -> Iterator[tuple[str, str]]:
+    from wtalkit.features import FeatureSpec
+
+    yield "file", str(path)
+    yield (
+        "method",
+        " + ".join((header.method, *header.plugins)) + "".join(f" without {part}" for part in header.without),
+    )
+    yield "actions", f"{len(header.classes)}: {', '.join(header.classes)}"
+    if header.feature_spec is not None:
+        yield "features", str(FeatureSpec.from_dict(header.feature_spec))
+    if header.display_threshold is not None:
+        yield "threshold", f"{header.display_threshold:.3f} (what a person is shown scores at least this)"
+    for key, value in header.provenance.items():
+        yield str(key), str(value)
+
+
+def _megabytes(*files: Path) -> str:
+    return f"{sum(path.stat().st_size for path in files) / 1e6:.1f} MB"
