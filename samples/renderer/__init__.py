@@ -1,0 +1,1 @@
+"""Renders the sample project: articulated figures that act in front of textured scenes, with exact ground truth."""
