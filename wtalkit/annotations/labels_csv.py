@@ -133,10 +133,11 @@ class _Table:
         self, video: _Video, name: str, label: str, times: tuple[float, float] | tuple[None, None], line: int
     ) -> None:
         start, end = times
-        first = self.seen.setdefault((name, label, start, end), line)
-        if (name, label, start, end) in self.seen and first != line:
+        first = self.seen.get((name, label, start, end))
+        if first is not None:
             self.problems.add(f"{name!r}: repeats line {first} ({label!r})", line)
             return
+        self.seen[name, label, start, end] = line
         video.labels.add(label)
         if start is not None and end is not None:
             video.segments.append(Instance(start, end, label))
