@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wtalkit.extraction.windows import window_batches
@@ -14,6 +14,7 @@ def numbered(count: int) -> list[tuple[np.ndarray, np.ndarray]]:
     return [(np.full((1, 1, 3), i, np.uint8), np.full((2, 1, 1), i, np.float32)) for i in range(count)]
 
 
+@settings(deadline=None)
 @given(count=st.integers(0, 120), window=st.integers(1, 16), stride=st.integers(1, 20), size=st.integers(1, 5))
 def test_windows_are_those_of_the_timeline(count: int, window: int, stride: int, size: int) -> None:
     timeline = Timeline(25, window, stride)
