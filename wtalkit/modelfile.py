@@ -167,8 +167,11 @@ def _fill(file: Path, header: ModelHeader, tensors: dict[str, Tensor]) -> Compos
 
     from wtalkit.methods import build
 
-    with torch.device("meta"):
-        model = build(header.method_spec)
+    try:
+        with torch.device("meta"):
+            model = build(header.method_spec)
+    except RuntimeError as error:  # sizes beyond what torch can even count
+        raise ModelError("its header asks for layers of impossible size", file=file) from error
     wanted = model.state_dict()
     if set(wanted) != set(tensors):
         odd = sorted(set(wanted) ^ set(tensors))

@@ -46,8 +46,8 @@ def cluster(ranking: Ranking) -> Tensor:
     """
     scores, valid = ranking.scores, ranking.valid
     steps = torch.arange(scores.shape[1], device=scores.device, dtype=scores.dtype)
-    weight = (1 / (steps + 1))[None, :, None]
-    centre = (scores * weight).cumsum(dim=1) / weight.cumsum(dim=1)  # (B, T, C), centre of ranks 0..i
+    share = (steps + 1)[None, :, None]
+    centre = (scores / share).cumsum(dim=1) / (1 / share).cumsum(dim=1)  # (B, T, C), centre of ranks 0..i
     before = torch.roll(centre, 1, dims=1)  # the positive centre that rank i meets
     count = valid.sum(dim=1, keepdim=True)  # (B, 1, 1)
     lowest = scores.gather(1, (count - 1).clamp(min=0).expand(-1, -1, scores.shape[2]))  # (B, 1, C)

@@ -76,7 +76,7 @@ def run_windows(
         timeline = VideoMeta(n_snippets=len(features), timeline=timeline)
     length, size = len(features), min(max_length, len(features))
     starts = window_starts(length, size)
-    fade = _fade(size)
+    fade = _fade(size) if len(starts) > 1 else np.ones(size, np.float32)
     merged: dict[str, Array] = {}
     weight = np.zeros(length, np.float32)
     video_scores = np.zeros(model.spec.num_classes, np.float32)
@@ -105,7 +105,7 @@ def window_starts(length: int, size: int) -> list[int]:
 
 
 def _fade(size: int) -> Array:
-    """Weight of each snippet of a window: rises over the overlap at both ends; 1 throughout for a lone snippet."""
+    """Weight of each snippet of a window: rises over the overlap at both ends."""
     edge = max(1, int(size * OVERLAP))
     ramp = np.minimum(np.arange(1, size + 1), np.arange(size, 0, -1))
     return np.minimum(ramp / edge, 1).astype(np.float32)

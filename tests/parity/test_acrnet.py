@@ -1,0 +1,125 @@
+"""ACRNet against ``leftthomas/ACRNet``, weights and inputs by the fixtures' rules."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from wtalkit.methods import load_official
+from wtalkit.methods.composition import Composition, total_loss
+from wtalkit.methods.interface import Batch, Outputs
+
+STEMS = ("acrnet", "acrnet_anet")
+pytestmark = pytest.mark.parity
+CLOSE = {"atol": 5e-5, "rtol": 1e-4}
+
+
+def generator(*key: object) -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64(zlib.crc32("/".join(map(str, key)).encode())))
+
+
+def official_weights(meta: dict[str, Any]) -> dict[str, torch.Tensor]:
+    state = {}
+    for entry in meta["parameters"]:
+        drawn = generator(meta["seed"], meta["fixture"], entry["name"]).standard_normal(entry["shape"])
+        state[entry["name"]] = torch.from_numpy((drawn * entry["gain"] / math.sqrt(entry["fan"])).astype(np.float32))
+    return state
+
+
+def features(meta: dict[str, Any], video: int) -> torch.Tensor:
+    draw, t = generator(meta["seed"], meta["fixture"], "input", video), meta["config"]["T"]
+    slow, fast = draw.standard_normal((math.ceil(t / 5), 2048)), draw.standard_normal((t, 2048))
+    x = 0.5 * np.maximum(0, slow[np.arange(t) // 5] + 0.4 * fast)
+    return torch.from_numpy(x.astype(np.float32))
+
+
+@pytest.fixture(scope="module")
+def model(reference: Any) -> Composition:
+    return load_official("acrnet", official_weights(reference.meta))
+
+
+@pytest.fixture(scope="module")
+def batch(reference: Any) -> Batch:
+    videos = [features(reference.meta, video) for video in range(reference.meta["config"]["B"])]
+    return Batch.from_features(videos, torch.from_numpy(reference.arrays["labels"]))
+
+
+@pytest.fixture(scope="module")
+def out(model: Composition, batch: Batch) -> Outputs:
+    with torch.no_grad():
+        found: Outputs = model(batch)[0]
+    return found
+
+
+def test_inputs_follow_the_rule(reference: Any, batch: Batch) -> None:
+    probes = reference.meta["input_probe"]
+    assert probes
+    for name, expected in probes.items():
+        row = int(name.removeprefix("input_"))
+        x = torch.cat([batch.rgb[row], batch.flow[row]], dim=-1).numpy()
+        np.testing.assert_allclose([*x.ravel()[:4], x.sum(dtype=np.float64)], expected, rtol=1e-6)
+
+
+def test_parameter_count(reference: Any, model: Composition) -> None:
+    assert sum(parameter.numel() for parameter in model.parameters()) == reference.meta["parameter_count"]
+
+
+def test_pooling_is_the_fixtures(reference: Any, model: Composition) -> None:
+    assert model.base.options.pool_kernel == reference.meta["config"]["pool_kernel"]
+
+
+def test_cross_modal_attention(reference: Any, model: Composition, batch: Batch) -> None:
+    with torch.no_grad():
+        changes = model.base.mca(batch.rgb, batch.flow, batch)
+    for name, stream, change in zip(("rgb", "flow"), (batch.rgb, batch.flow), changes, strict=True):
+        found = torch.tanh(change + stream)[0, :, :16].T
+        np.testing.assert_allclose(found, reference.arrays[f"mca_{name}_b0_ch0_16"], **CLOSE)
+
+
+def test_outputs(reference: Any, out: Outputs) -> None:
+    found = {
+        "out_act_score": out.video_scores,
+        "out_bkg_score": out.extra["background_scores"],
+        "out_seg_score": out.act_scores,
+        "out_aas_rgb": out.stream_attn["rgb"][..., None],
+        "out_aas_flow": out.stream_attn["flow"][..., None],
+    }
+    for name, value in found.items():
+        np.testing.assert_allclose(value, reference.arrays[name], **CLOSE, err_msg=name)
+
+
+def test_masks_are_equal(reference: Any, out: Outputs) -> None:
+    np.testing.assert_array_equal(out.extra["cluster_mask"], reference.arrays["cluster_mask"].astype(bool))
+    np.testing.assert_array_equal(out.extra["mask"], reference.arrays["out_seg_mask"].astype(bool))
+
+
+def test_losses_and_gradients(reference: Any, model: Composition, batch: Batch) -> None:
+    model.zero_grad()
+    terms = model.losses(*model(batch), batch)
+    total = total_loss(terms)
+    total.backward()
+    for name, term in terms.items():
+        expected = reference.arrays[f"loss_{name.removeprefix('base.')}"]
+        np.testing.assert_allclose(term.value.item(), expected, **CLOSE, err_msg=name)
+    np.testing.assert_allclose(total.item(), reference.arrays["loss_total"], **CLOSE)
+    found = dict(model.base.named_parameters())
+    names = [str(name) for name in reference.arrays["grad_names"]]
+    assert names
+    for name, norm, total_gradient in zip(
+        names, reference.arrays["grad_l2"], reference.arrays["grad_sum"], strict=True
+    ):
+        gradient = found[name].grad
+        if math.isnan(norm):
+            assert gradient is None, name
+            continue
+        assert gradient is not None, name
+        # A sum of thousands of values of both signs is exact only to a share of their norm.
+        np.testing.assert_allclose(gradient.double().norm().item(), norm, rtol=1e-3, err_msg=name)
+        np.testing.assert_allclose(
+            gradient.double().sum().item(), total_gradient, rtol=1e-3, atol=1e-4 * norm, err_msg=name
+        )
