@@ -153,9 +153,9 @@ def load_training_set(
     classes = tuple(sorted({label for video in training.videos.values() for label in video.labels}))
     labels = np.array([[name in training.videos[keys[row]].labels for name in classes] for row in kept], np.float32)
     notes = [
-        *_note("have no features and are left out", missing),
-        *_note(f"are shorter than {min_snippets} snippets and are left out", short),
-        *_note("are incomplete (damaged files, kept on request)", _incomplete(folder, keys)),
+        *_note("training videos left out, without features", missing),
+        *_note(f"training videos left out, shorter than {min_snippets} snippets", short),
+        *_note("training videos incomplete (damaged files, kept on request)", _incomplete(folder, keys)),
     ]
     _require_every_class(labels.reshape(-1, len(classes)), classes, annotations, notes)
     return TrainingSet(
@@ -217,4 +217,4 @@ def _note(what: str, keys: Sequence[str]) -> list[str]:
     if not keys:
         return []
     more = f" and {len(keys) - LISTED} more" if len(keys) > LISTED else ""
-    return [f"{len(keys)} training video{'s' if len(keys) > 1 else ''} {what}: {', '.join(keys[:LISTED])}{more}"]
+    return [f"{len(keys)} {what}: {', '.join(keys[:LISTED])}{more}"]
