@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from wtalkit.errors import ConfigError, ModelError
+from wtalkit.localization import DecoderSettings
 from wtalkit.methods import METHODS, build, create
 from wtalkit.methods.composition import MethodSpec
 from wtalkit.methods.interface import Batch, Term
@@ -91,3 +92,15 @@ def test_the_table_is_read_without_torch() -> None:
     heavy = ("torch", "numpy", "pydantic")
     code = f"import sys, wtalkit.methods as m; m.METHODS; sys.exit(any(x in sys.modules for x in {heavy}))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_decoder_settings_are_the_decoders_own() -> None:
+    acrnet = DecoderSettings.from_dict(create("acrnet", num_classes=3, feature_dim=32).decoder_settings())
+    assert (acrnet.cls_threshold, acrnet.gamma, acrnet.inflation, acrnet.min_points) == (0.1, 0.2, 0.25, 2)
+    assert acrnet.thresholds == pytest.approx([0.1 + 0.05 * step for step in range(18)])
+    assert (acrnet.nms, acrnet.sigma, acrnet.tiou, acrnet.upscale) == ("bsn", 0.5, 0.1, 16)
+    both = DecoderSettings.from_dict(create("clasnet", num_classes=3, feature_dim=32).decoder_settings())
+    assert both.plugin_thresholds["clasnet"] == pytest.approx([0.1 + 0.05 * step for step in range(17)])
+    assert both.model_copy(update={"plugin_thresholds": {}}) == acrnet
+    alone = create("clasnet", num_classes=3, feature_dim=32, without=("fcsm",)).decoder_settings()
+    assert DecoderSettings.from_dict(alone) == acrnet

@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 import torch
 
+from wtalkit.localization import DecoderSettings, raw_proposals
+from wtalkit.localization.runs import upsample_left
 from wtalkit.methods import load_official
 from wtalkit.methods.composition import Composition, total_loss
 from wtalkit.methods.interface import Batch, Outputs
+from wtalkit.timeline import Timeline
 
 STEMS = ("acrnet", "acrnet_anet")
 pytestmark = pytest.mark.parity
@@ -123,3 +126,44 @@ def test_losses_and_gradients(reference: Any, model: Composition, batch: Batch) 
         np.testing.assert_allclose(
             gradient.double().sum().item(), total_gradient, rtol=1e-3, atol=1e-4 * norm, err_msg=name
         )
+
+
+def near_a_threshold(scores: np.ndarray, settings: DecoderSettings) -> int:
+    """Points of the up-sampled curves so near a threshold that rounding decides on which side they fall."""
+    fine = upsample_left(scores.astype(np.float64), settings.upscale)
+    return sum(int((np.abs(fine - level) < 1e-5).sum()) for level in settings.thresholds)
+
+
+def test_proposals_of_our_own_activations(reference: Any, model: Composition, out: Outputs) -> None:
+    config = reference.meta["config"]
+    settings = DecoderSettings.from_dict(
+        {
+            **model.decoder_settings(),
+            "cls_threshold": config["cls_th"],
+            "thresholds": config["act_th"],
+            "upscale": config["rate"],
+            "interpolation": "left",
+            "whole_margins": True,
+            "time_shift": (1 / config["fps"], 1 / config["fps"]),
+            "sigma": config["soft_nms"]["alpha"],
+            "tiou": config["soft_nms"]["low"],
+        }
+    )
+    for row in range(config["B"]):
+        scores = out.act_scores[row].numpy()
+        found = raw_proposals(
+            scores, None, out.video_scores[row].numpy(), timeline=Timeline(config["fps"]), settings=settings
+        )
+        mine = {
+            (label, *(seconds * config["fps"]).round().astype(int).tolist()): score
+            for label, seconds, score in zip(found.label.tolist(), found.seconds, found.scores, strict=True)
+        }
+        official = {
+            (int(label), round(start * config["fps"]), round(end * config["fps"])): score
+            for label, start, end, score in reference.arrays[f"prop{row}_before_nms"].tolist()
+        }
+        doubtful = near_a_threshold(scores, settings)
+        assert len(mine.keys() ^ official.keys()) <= 2 * doubtful
+        shared = sorted(mine.keys() & official.keys())
+        assert shared
+        np.testing.assert_allclose([mine[key] for key in shared], [official[key] for key in shared], atol=1e-4)

@@ -154,7 +154,8 @@ class ACRNet(Method):
         return terms
 
     def decoder_settings(self) -> dict[str, Any]:
-        return {}
+        """Frame resolution and BSN's Soft-NMS; the authors' one-frame shift and whole margins are for parity only."""
+        return {"upscale": 16, "nms": "bsn", "sigma": 0.5, "tiou": 0.1}
 
     def _run(self, head: nn.Sequential, x: Tensor, batch: Batch) -> Tensor:
         """A head over x (B, T, D) -> (B, T, out); pooled, if at all, over real snippets and zeros beyond them."""

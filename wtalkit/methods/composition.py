@@ -107,7 +107,8 @@ class Composition(nn.Module):
         """Settings of the shared decoder: the base's, with what the plug-ins add."""
         settings = self.base.decoder_settings()
         for plugin in self._plugins().values():
-            settings.update(plugin.decoder_settings())
+            for key, value in plugin.decoder_settings().items():
+                settings[key] = {**settings.get(key, {}), **value} if isinstance(value, dict) else value
         return settings
 
     def _plugins(self) -> dict[str, Plugin]:
