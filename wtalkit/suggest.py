@@ -17,5 +17,5 @@ def remedy(name: str, valid: Iterable[str]) -> str:
     """A sentence for an error's remedy: the nearest valid name, and all of them."""
     known = sorted(valid)
     meant = nearest(name, known)
-    listed = f"Valid: {', '.join(known)}" if known else "There is none"
+    listed = f"Valid: {', '.join(known)}" if known else "There is none here"
     return f"Did you mean {meant}? {listed}" if meant else listed

@@ -94,7 +94,9 @@ def _usage(error: typer.TyperException) -> str:
     command = context.command_path if context is not None else "wtalkit"
     possible = getattr(error, "possibilities", None)
     text = f"{error.message.rstrip('.')}. Did you mean {possible[0]}?" if possible else error.format_message()
-    return f"{command}: {text[:1].lower()}{text[1:]} See {command} --help."
+    text = text.replace("Value error, ", "").rstrip(".")
+    stop = "" if text.endswith("?") else "."
+    return f"{command}: {text[:1].lower()}{text[1:]}{stop} See {command} --help."
 
 
 def _prepare_streams() -> None:

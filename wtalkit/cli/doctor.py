@@ -52,7 +52,7 @@ def command(debug: Debug = False, quiet: Quiet = False, verbose: Verbose = False
     terminal.table(("what", "found"), rows)
     for problem in problems:
         terminal.fail(problem)
-    terminal.next_step(f"\n{'Something is wrong, see above.' if problems else 'All well. Next: wtalkit demo'}")
+    terminal.next_step(f"{'Something is wrong, see above.' if problems else 'All well. Next: wtalkit demo'}")
     return 3 if problems else 0
 
 

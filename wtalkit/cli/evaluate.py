@@ -67,7 +67,6 @@ def _show(terminal: Terminal, result: dict[str, Any]) -> None:
     table = [(label, *_percent(values, keys, sum(values.values()) / len(values))) for label, values in rows]
     table.append(("mAP", *_percent(result["map"], keys, result["average_map"])))
     terminal.table(("AP in %", *keys, "mean"), table, right=range(1, len(keys) + 2), gap=2)
-    terminal.write()
 
 
 def _percent(values: dict[str, float], keys: list[str], mean: float) -> list[str]:

@@ -19,5 +19,5 @@ def command(debug: Debug = False, quiet: Quiet = False, verbose: Verbose = False
         rows.append((name, role, "ready" if entry.available else "not in this version", entry.title))
     rows.sort(key=lambda row: row[2] != "ready")
     terminal.table(("method", "role", "state", "what"), rows)
-    terminal.next_step("\nNext: wtalkit train --method NAME, in a folder with annotations and features")
+    terminal.next_step("Next: wtalkit train --method NAME, in a folder with annotations and features")
     return 0

@@ -36,7 +36,7 @@ def list_command(debug: Debug = False, quiet: Quiet = False, verbose: Verbose = 
         rows.append((name, "backbone", where, _megabytes(*files)) if files else (name, "backbone", "not here", ""))
     terminal.table(("name", "kind", "where", "size"), rows, right=(3,))
     terminal.detail(f"cache: {cache_dir()}")
-    terminal.next_step("\nNext: wtalkit models info NAME")
+    terminal.next_step("Next: wtalkit models info NAME")
     return 0
 
 
@@ -61,7 +61,7 @@ def info_command(
         return 0
     for key, value in _facts(header, choice.path):
         terminal.write(f"{key:<10}  {value}")
-    terminal.next_step(f"\nNext: wtalkit detect VIDEO --model {name}")
+    terminal.next_step(f"Next: wtalkit detect VIDEO --model {name}")
     return 0
 
 

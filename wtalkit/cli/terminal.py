@@ -75,6 +75,7 @@ class Terminal:
         if self.json:
             self.remark(text)
         elif not self.quiet:
+            self.write()
             self.write(text)
 
     def write(self, text: str = "") -> None:
@@ -91,7 +92,12 @@ class Terminal:
         self, header: Iterable[str], rows: Iterable[Iterable[str]], *, right: Iterable[int] = (), gap: int = 4
     ) -> None:
         """Columns ``gap`` characters apart on stdout; those numbered in ``right`` are aligned to the right."""
-        self._stdout_console().print(_table(list(header), rows, set(right), gap))
+        console = self._stdout_console()
+        with console.capture() as capture:
+            console.print(_table(list(header), rows, set(right), gap))
+        for line in capture.get().splitlines():
+            sys.stdout.write(line.rstrip() + "\n")
+        sys.stdout.flush()
 
     @contextmanager
     def status(self, text: str) -> Iterator[None]:
