@@ -100,7 +100,7 @@ def _explain(file: Path, head: bytes, error: Exception) -> InputError:
 
 
 def _top_boxes(file: Path) -> Iterator[bytes]:
-    """Names of the top-level boxes of an MP4 file (ISO/IEC 14496-12, 4.2)."""
+    """Names of the top-level boxes of an MP4 file that lie in it whole (ISO/IEC 14496-12, 4.2)."""
     end = file.stat().st_size
     position = 0
     with file.open("rb") as opened:
@@ -110,9 +110,11 @@ def _top_boxes(file: Path) -> Iterator[bytes]:
             size = int.from_bytes(header[:4], "big")
             if size == 1:
                 size = int.from_bytes(header[8:16], "big")
-            yield header[4:8]
-            if size < 8:
+            if size == 0:  # up to the end of the file
+                size = end - position
+            if size < 8 or position + size > end:
                 return
+            yield header[4:8]
             position += size
 
 
@@ -136,6 +138,8 @@ def _check_container(container: InputContainer, file: Path, limits: Limits) -> N
 def _check_stream(stream: VideoStream, file: Path, limits: Limits) -> None:
     context = stream.codec_context
     width, height = max(context.width, context.coded_width), max(context.height, context.coded_height)
+    if width * height == 0:  # FFmpeg strikes out sizes beyond 2^28 pixels
+        raise InputError("over limit: the picture size is missing or larger than FFmpeg accepts", file=file)
     if width * height > limits.pixels:
         raise over_limit(file, f"pictures of {width}x{height}", f"{limits.pixels} pixels", "pixels")
     rate = stream.average_rate or stream.guessed_rate

@@ -15,6 +15,8 @@ from wtalkit.video.scaling import Image
 
 T = TypeVar("T")
 
+_TIE_S = 1e-6  # two frames count as equally near within this; time stamps as floats are exact to far less
+
 
 def nearest_in_time(frames: Iterable[tuple[T, float, float]], fps: float) -> Iterator[tuple[T, int]]:
     """Resample by timestamps to a constant rate.
@@ -36,11 +38,11 @@ def nearest_in_time(frames: Iterable[tuple[T, float, float]], fps: float) -> Ite
     end_s = 0.0
     for frame, time_s, duration_s in frames:
         end_s = max(end_s, time_s + duration_s)
-        if held is not None and time_s <= held[1]:
+        if held is not None and time_s <= held[1] + _TIE_S:
             continue  # two frames of one time: the first is taken
         if held is not None:
             first = count
-            while abs(held[1] - count / fps) <= abs(time_s - count / fps):
+            while abs(held[1] - count / fps) <= abs(time_s - count / fps) + _TIE_S:
                 count += 1
             if count > first:
                 decided.append((held[0], count))
