@@ -65,3 +65,9 @@ def mini(mini_weights: Path) -> Backbone:
 @pytest.fixture(scope="session")
 def mini_rgb(mini_weights: Path) -> Backbone:
     return load_backbone("i3d-mini", flow="none", weights=mini_weights)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> None:
+    """Networks this small only wait for each other's threads, the more so on a busy machine."""
+    torch.set_num_threads(1)

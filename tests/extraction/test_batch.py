@@ -124,6 +124,22 @@ def test_one_bad_video_does_not_stop_the_others(make_video: MakeVideo, extract: 
     assert sorted(bytes_of(tmp_path / "feats")) == ["a.json", "a.npy", "d.json", "d.npy"]
 
 
+def test_a_defect_fails_one_video_only(make_video: MakeVideo, extract: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_video("videos/a.mp4", frames=20)
+    make_video("videos/b.mp4", frames=20)
+    whole = VideoFeaturizer.features
+
+    def sometimes(self: VideoFeaturizer, path: Path, key: str | None = None) -> Any:
+        if path.name == "a.mp4":
+            raise RuntimeError("broken")
+        return whole(self, path, key)
+
+    monkeypatch.setattr(VideoFeaturizer, "features", sometimes)
+    result = extract()
+    assert result.done == ("b",)
+    assert "RuntimeError: broken" in result.failed[0].cause
+
+
 @pytest.mark.parametrize(("choice", "outcome"), [("error", "failed"), ("keep", "done"), ("skip", "partial")])
 def test_damaged_videos(choice: str, outcome: str, make_video: MakeVideo, extract: Any, tmp_path: Path) -> None:
     clip = make_video("videos/cut.mp4", frames=100)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wtalkit import atomic
-from wtalkit.errors import FeaturesError, InputError
+from wtalkit.errors import FeaturesError, InputError, WtalkitError
 from wtalkit.extraction.featurizer import OnPartial, PartialVideo, Progress, VideoFeaturizer
 from wtalkit.features.spec import FeatureSpec
 from wtalkit.features.store import feature_paths, read_features, read_record, write_features
@@ -164,6 +164,12 @@ def _extract_one(video: Input, folder: Path, featurizer: VideoFeaturizer, *, ove
         return Failure.of(video.path, error)
     except InputError as error:
         return Failure.of(video.path, error)
+    except (WtalkitError, MemoryError):
+        raise
+    except Exception as error:
+        log.debug("%s", video.path, exc_info=True)
+        cause = f"a defect of wtalkit: {type(error).__name__}: {error}. --debug shows where"
+        return Failure(os.fspath(video.path), cause)
     return "done"
 
 

@@ -1,7 +1,7 @@
 """One video to features in one pass: decode, flow and backbone work at the same time on different parts of it.
 
 Frames go decode -> flow threads -> windows -> backbone thread and are dropped on the way, so memory depends on the
-picture size and the batch, not on the length of the video (the rows themselves are 30 MB an hour at most for i3d).
+picture size and the batch, not on the length of the video (the rows themselves are 46 MB an hour for i3d).
 """
 
 from __future__ import annotations
