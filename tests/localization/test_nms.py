@@ -20,7 +20,7 @@ settings = st.fixed_dictionaries(
     {
         "kind": st.sampled_from(KINDS),
         "sigma": st.sampled_from([0.1, 0.3, 0.8]),
-        "tiou": st.sampled_from([0.1, 0.5, 0.7]),
+        "tiou": st.sampled_from([0.0, 0.1, 0.5, 0.7]),
         "plus_one": st.booleans(),
         "min_score": st.sampled_from([None, 0.05]),
     }

@@ -12,9 +12,11 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from wtalkit.localization.nms_kernel import suppress
+
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
-Kind = Literal["gaussian", "linear", "hard", "bsn"]
+Kind = Literal["gaussian", "linear", "hard", "bsn"]  # in the order in which the kernel numbers them
 
 
 def soft_nms(
@@ -49,7 +51,13 @@ def soft_nms(
         ValueError: unknown kind, shapes that do not fit, or numbers that are not finite.
     """
     boxes, values = _checked(segments, scores, kind, sigma)
-    order, values = _emit(boxes, values, kind, sigma, tiou, min_score, 1.0 if plus_one else 0.0)
+    if not values.size:
+        return np.zeros(0, dtype=np.intp), values
+    starts, ends, order = boxes[:, 0].copy(), boxes[:, 1].copy(), np.arange(len(values), dtype=np.int64)
+    least = -np.inf if min_score is None else float(min_score)
+    extra = 1.0 if plus_one else 0.0
+    taken = suppress(starts, ends, values, order, get_args(Kind).index(kind), sigma, tiou, least, extra)
+    order, values = order[:taken].astype(np.intp), values[:taken]
     # Negative scores *rise* when they are multiplied, so the order of emission need not be the order of the scores.
     ranked = np.argsort(-values, kind="stable")
     return order[ranked], values[ranked]
@@ -64,60 +72,10 @@ def temporal_iou(segment: ArrayLike, others: ArrayLike, *, plus_one: bool = Fals
     """IoU of one segment ``[2]`` with others ``[N, 2]``, [N]; two segments of zero length have IoU 0."""
     one, many = np.asarray(segment, dtype=np.float64), np.asarray(others, dtype=np.float64).reshape(-1, 2)
     extra = 1.0 if plus_one else 0.0
-    starts, ends = np.append(one[0], many[:, 0]), np.append(one[1], many[:, 1])
-    lengths = ends - starts + extra
-    return _iou_with_first(starts, ends, lengths, extra)
-
-
-def _emit(
-    boxes: Floats, scores: Floats, kind: Kind, sigma: float, tiou: float, min_score: float | None, extra: float
-) -> tuple[Indices, Floats]:
-    """Take the best, swap it to the front, re-score the rest; gives indices and scores in the order taken.
-
-    The swap (rather than a removal) decides which of equal scores comes first, so it is kept as the codes have it.
-    Arrays shrink from the front: row i is taken in step i.
-    """
-    starts, ends = boxes[:, 0].copy(), boxes[:, 1].copy()
-    lengths = ends - starts + extra
-    values, order = scores.copy(), np.arange(len(scores))
-    columns = (starts, ends, lengths, values, order)
-    taken, stop = 0, len(scores)
-    while taken < stop:
-        best = taken + int(values[taken:stop].argmax())
-        if min_score is not None and values[best] < min_score:
-            break
-        for column in columns:
-            column[taken], column[best] = column[best], column[taken]
-        rest = slice(taken + 1, stop)
-        iou = _iou_with_first(starts[taken:stop], ends[taken:stop], lengths[taken:stop], extra)
-        if kind == "hard":
-            keep = iou < tiou
-            left = int(keep.sum())
-            for column in columns:
-                column[taken + 1 : taken + 1 + left] = column[rest][keep]
-            stop = taken + 1 + left
-        else:
-            values[rest] *= _weights(iou, kind, sigma, tiou)
-        taken += 1
-    return order[:taken], values[:taken]
-
-
-def _iou_with_first(starts: Floats, ends: Floats, lengths: Floats, extra: float) -> Floats:
-    """IoU of row 0 with the others, [N - 1]."""
-    inter = np.minimum(ends[0], ends[1:])
-    inter -= np.maximum(starts[0], starts[1:])
-    inter += extra
-    np.maximum(inter, 0.0, out=inter)
-    union = lengths[0] + lengths[1:] - inter
+    inter = (np.minimum(one[1], many[:, 1]) - np.maximum(one[0], many[:, 0]) + extra).clip(0)
+    union = (one[1] - one[0] + extra) + (many[:, 1] - many[:, 0] + extra) - inter
     iou: Floats = np.divide(inter, union, out=np.zeros_like(inter), where=union > 0)
     return iou
-
-
-def _weights(iou: Floats, kind: Kind, sigma: float, tiou: float) -> Floats:
-    if kind == "linear":
-        return np.where(iou > tiou, 1.0 - iou, 1.0)
-    decay: Floats = np.exp(-(iou * iou) / sigma)
-    return decay if kind == "gaussian" else np.where(iou > tiou, decay, 1.0)
 
 
 def _checked(segments: ArrayLike, scores: ArrayLike, kind: str, sigma: float) -> tuple[Floats, Floats]:
@@ -125,7 +83,7 @@ def _checked(segments: ArrayLike, scores: ArrayLike, kind: str, sigma: float) ->
         raise ValueError(f"kind must be one of {', '.join(get_args(Kind))}, got {kind!r}")
     if kind in ("gaussian", "bsn") and not sigma > 0:
         raise ValueError(f"sigma must be positive, got {sigma}")
-    boxes, values = np.asarray(segments, dtype=np.float64), np.asarray(scores, dtype=np.float64)
+    boxes, values = np.asarray(segments, dtype=np.float64), np.array(scores, dtype=np.float64)
     if values.ndim != 1 or boxes.size != 2 * values.size or (boxes.size and boxes.shape != (len(values), 2)):
         raise ValueError(f"expected segments [N, 2] and scores [N], got {boxes.shape} and {values.shape}")
     boxes = boxes.reshape(-1, 2)
