@@ -109,4 +109,6 @@ def _prepare_streams() -> None:
 def _say(text: str) -> None:
     from wtalkit.cli.terminal import printable
 
-    print(printable(text), file=sys.stderr)
+    # An error may list its problems, one indented line each; within a line nothing may move the cursor.
+    lines = text.split("\n  ")
+    print("\n  ".join(printable(line) for line in lines), file=sys.stderr)

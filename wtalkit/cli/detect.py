@@ -205,10 +205,12 @@ def _closing(outcome: _Outcome, project: Project, inputs: list[Path], json: bool
     text = f"{count(segments, 'segment')} in {count(len(outcome.results), 'video')}"
     if outcome.failures:
         text += f", {count(len(outcome.failures), 'input')} failed"
+    if not outcome.results:
+        return f"{text}."
     if out is not None:
         text += f", written to {out}"
     if outcome.detector.choice.is_demo:
-        step = "wtalkit extract videos/ --out feats/, then wtalkit train --method clasnet, for actions of your own"
+        step = "wtalkit extract videos/ --out feats/"
     elif project.annotations.exists() and (json or out is not None):
         step = "wtalkit evaluate"
     else:
