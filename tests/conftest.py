@@ -6,8 +6,13 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests import toys
+
+# How long an example takes says more about the machine than about the code.
+settings.register_profile("wtalkit", deadline=None)
+settings.load_profile("wtalkit")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

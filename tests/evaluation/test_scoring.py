@@ -237,7 +237,7 @@ def test_odd_data_alone_changes_no_clean_number() -> None:
 
 
 def test_exit_2_only_when_nothing_can_be_scored() -> None:
-    with pytest.raises(PredictionsError, match="none of its 1 predictions can be scored"):
+    with pytest.raises(PredictionsError, match="no prediction of 1 can be scored: 1 prediction with a label"):
         evaluate_predictions(predicted(("a", "bow", 0, 1, 0.5)), GROUND)
     assert evaluate_predictions({"results": {"a": []}}, GROUND)["average_map"] == 0.0
     with pytest.raises(AnnotationsError, match="nothing can be scored"):

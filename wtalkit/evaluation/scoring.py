@@ -79,7 +79,7 @@ def evaluate_predictions(
     warnings = [*everything.warnings, *cleaned.warnings, *_video_warnings(elsewhere, everything)]
     if not len(cleaned.scored) and cleaned.total:
         raise PredictionsError(
-            f"none of its {cleaned.total} predictions can be scored: {'; '.join(warnings)}",
+            f"no prediction of {cleaned.total} can be scored: {'; '.join(warnings)}",
             remedy="Check that videos and labels are named as in the ground truth",
         )
     result = summary(match_all(cleaned.scored, truth, thresholds), thresholds, truth, excluded=cleaned.excluded)
@@ -125,7 +125,7 @@ def clean(scored: Scored, truth: GroundTruth) -> Cleaned:
         "clipped": int((past | early).sum()),
         "ground_truth_beyond_video": int(beyond.sum()),
     }
-    warnings = tuple(_SENTENCES[kind].format(n=count) for kind, count in excluded.items() if count)
+    warnings = tuple(_sentence(kind, count) for kind, count in excluded.items() if count)
     return Cleaned(Scored(segments, kept.scores, kept.video, kept.label), len(scored), excluded, warnings)
 
 
@@ -157,19 +157,27 @@ def _truth(annotations: Annotations) -> GroundTruth:
     return truth
 
 
+def _sentence(kind: str, count: int) -> str:
+    what, done = _SENTENCES[kind]
+    things = "instance of the ground truth" if kind.startswith("ground") else "prediction"
+    plural = things if count == 1 else things.replace("instance", "instances").replace("prediction", "predictions")
+    return f"{count} {plural} {what}; {done}"
+
+
 def _video_warnings(elsewhere: list[str], everything: Annotations) -> list[str]:
     unknown = [key for key in elsewhere if key not in everything.videos]
     if not unknown:
         return []
     shown = ", ".join(unknown[:5]) + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else "")
-    return [f"{len(unknown)} videos are not in the ground truth: {shown}"]
+    are = "video is" if len(unknown) == 1 else "videos are"
+    return [f"{len(unknown)} {are} not in the ground truth: {shown}"]
 
 
 _SENTENCES = {
-    "unknown_videos": "{n} predictions are in videos that are not scored; left out",
-    "unknown_labels": "{n} predictions have a label that the ground truth does not know; left out",
-    "nan_scores": "{n} predictions have a score that is not a finite number; left out",
-    "bad_segments": "{n} predictions end before they start or have times that are not finite; left out",
-    "clipped": "{n} predictions run past the start or the end of their video; clipped",
-    "ground_truth_beyond_video": "{n} instances of the ground truth end after their video; scored as they are",
+    "unknown_videos": ("in videos that are not scored", "left out"),
+    "unknown_labels": ("with a label that the ground truth does not know", "left out"),
+    "nan_scores": ("with a score that is not a finite number", "left out"),
+    "bad_segments": ("with an end before the start, or times that are not finite", "left out"),
+    "clipped": ("running past the start or the end of the video", "clipped"),
+    "ground_truth_beyond_video": ("ending after the video", "scored as written"),
 }
