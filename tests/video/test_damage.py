@@ -59,9 +59,11 @@ def test_cut_file(make_video: MakeVideo, name: str, codec: str, options: dict[st
         assert "the file ends early" in describe_partial(report)
 
 
-def test_matroska_that_was_never_finished(make_video: MakeVideo) -> None:
-    path = cut(make_video("video.mkv", FRAMES, container_options={"live": "1"}, noise=True), 0.5)
-    report = decode_check(path)
+@pytest.mark.parametrize(
+    ("name", "codec", "options"), [("video.mkv", "libx264", {"live": "1"}), ("video.wmv", "wmv2", {})]
+)
+def test_no_duration_stated(make_video: MakeVideo, name: str, codec: str, options: dict[str, str]) -> None:
+    report = decode_check(cut(make_video(name, FRAMES, codec=codec, container_options=options, noise=True), 0.5))
     assert not report.complete
     assert report.expected_duration_s is None
     assert any(warning.startswith("partial, duration unknown") for warning in report.warnings)

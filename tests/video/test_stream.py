@@ -85,6 +85,14 @@ def test_avi_with_b_frames_keeps_the_order_of_pictures(make_video: MakeVideo) ->
     assert stream.report.duration_s == pytest.approx(2.4)
 
 
+def test_edit_list_that_drops_the_start(make_video: MakeVideo) -> None:
+    times = [(k - 10) * 40 for k in range(50)]
+    options = {"avoid_negative_ts": "disabled", "use_editlist": "1"}
+    stream = FrameStream(make_video(frames=50, times=times, container_options=options), 25)
+    assert [read_number(image) for image in stream] == list(range(10, 50))
+    assert stream.report.complete
+
+
 def test_short_side_and_info(make_video: MakeVideo) -> None:
     stream = FrameStream(make_video(size=(200, 120), frames=5), 25, short_side=60)
     assert {image.shape for image in stream} == {(60, 100, 3)}

@@ -12,6 +12,7 @@ from wtalkit.video.packets import PacketDecoder
 from wtalkit.video.timestamps import Clock
 
 _TRANSPORT_PACKET_BYTES = (188, 192, 204)  # plain, with time codes (M2TS), with error correction
+_ALWAYS_STATE_A_DURATION = ("matroska,webm", "asf")  # once they are finished and whole
 _CLOCK = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
 
 
@@ -34,9 +35,9 @@ def judge(
     if missing_until_s > duration_s:
         gaps.append((duration_s, missing_until_s))
         expected_s = max(expected_s or 0.0, missing_until_s)
-    unknown = expected_s is None and not clock.restarted and "matroska" in container.format.name
+    unknown = expected_s is None and not clock.restarted and container.format.name in _ALWAYS_STATE_A_DURATION
     if unknown:
-        notes.append("partial, duration unknown: no duration and no end marker, the recording was not finished")
+        notes.append("partial, duration unknown: the file was cut or the recording not finished")
     elif expected_s is None:
         notes.append("the container states no duration, so a missing end cannot be noticed")
     cut = decoder.cut_inside_packet or _cut_transport_stream(container)
