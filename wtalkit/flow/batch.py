@@ -11,7 +11,7 @@ import numpy as np
 
 from wtalkit.errors import MachineError
 from wtalkit.flow.opencv import dis_pair, dual_tvl1_pair
-from wtalkit.flow.parameters import TvL1Parameters
+from wtalkit.flow.parameters import TvL1Parameters, check_pair
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Frames = TypeVar("Frames")
 
-TVL1_VERSION = "opencv-5.0.0-dualtvl1"
+TVL1_VERSION = "wtalkit-tvl1-1"
 """Part of every feature file: raise it whenever the numbers of ``tvl1`` change."""
 
 
@@ -80,7 +80,18 @@ def tvl1_pair(
     Raises:
         ValueError: the frames are not grey uint8 ``[H, W]`` of one size.
     """
-    return dual_tvl1_pair(gray_a, gray_b, parameters or TvL1Parameters())
+    p = parameters or TvL1Parameters()
+    check_pair(gray_a, gray_b)
+    if p.gamma != 0 or p.medianFiltering == 3:
+        return dual_tvl1_pair(gray_a, gray_b, p)
+    if np.array_equal(gray_a, gray_b):  # a repeated frame: the method gives zeros, this only sooner
+        return np.zeros((2, *gray_a.shape), np.float32)
+    from wtalkit.flow.tvl1_kernels import solve
+
+    return solve(
+        np.ascontiguousarray(gray_a), np.ascontiguousarray(gray_b), p.tau, p.lambda_, p.theta, p.nscales, p.warps,
+        p.epsilon, p.innerIterations, p.outerIterations, p.scaleStep, p.medianFiltering > 1,
+    )  # fmt: skip
 
 
 def dis(frames: Frames, *, device: Any = None) -> Frames:
