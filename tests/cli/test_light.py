@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "torchvision", "cv2", "av", "numpy", "numba", "pytorchvideo", "pydantic")
+HEAVY = ("torch", "torchvision", "cv2", "av", "numpy", "numba", "pytorchvideo")
 COMMANDS = ("extract", "train", "detect", "evaluate", "methods", "models", "doctor", "demo")
 SCRIPT = f"""
 import sys

@@ -78,7 +78,7 @@ def command(
     flow = flow or project.settings.flow or "tvl1"
     found, missing = gather(inputs)
     with terminal.status("loading"):
-        loaded = load_backbone(choice.name, flow=flow, device=device, offline=offline)
+        loaded = load_backbone(choice.name, flow=flow, device=device.value, offline=offline)
     cores = f", {count(os.cpu_count() or 1, 'core')}" if loaded.device.type == "cpu" else ""
     terminal.remark(f"features {choice.name} ({choice.reason}) + {flow} · {loaded.device}{cores}")
     for warning in (choice.warning, *loaded.warnings):

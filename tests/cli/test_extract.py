@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from wtalkit.cli import main
+
+
+def test_extraction_ends_with_the_next_step(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("videos/empty.mp4").touch()
+    assert main(["extract", "videos/", "--out", "feats/", "--workers", "1"]) == 1
+    captured = capsys.readouterr()
+    assert "videos/empty.mp4: " in captured.err
+    assert captured.err.splitlines()[0].startswith("features i3d-mini (wtalkit.toml) + dis · cpu")
+    assert captured.err.count("done in") == 3
+    assert captured.out.splitlines()[-1] == (
+        "3 videos extracted to feats, 1 failed. Next: wtalkit train --method clasnet"
+    )
+    assert np.load("feats/a.npy").dtype == np.float32
+    assert json.loads(Path("feats/a.json").read_text())["flow"] == "dis"
+    Path("videos/empty.mp4").unlink()
+    assert main(["extract", "videos/", "--out", "feats/", "--quiet"]) == 0
+    assert capsys.readouterr() == ("", "")
+    assert main(["extract", "videos/", "--out", "feats/", "--stride", "8"]) == 2
+    assert "stride 8 and 4" in capsys.readouterr().err
+
+
+def test_without_i3d_in_the_cache_the_bundled_network_warns(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("wtalkit.toml").write_text('flow = "none"')
+    assert main(["extract", "gone.mp4", "--out", "feats"]) == 1
+    captured = capsys.readouterr()
+    assert "warning: the bundled i3d-mini knows rendered clips only" in captured.err
+    assert "gone.mp4: no such file" in captured.err
+
+
+def test_missing_weights_name_the_place_for_them(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["extract", "videos", "--out", "feats", "--backbone", "i3d"]) == 3
+    assert "cache/weights/i3d/rgb_imagenet.pt: the rgb weights of i3d are not there" in capsys.readouterr().err
+
+
+def test_cuda_is_never_quietly_the_cpu(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has CUDA")
+    assert main(["extract", "videos", "--out", "feats", "--device", "cuda"]) == 3
+    assert main(["detect", "videos/a.mp4", "--device", "cuda"]) == 3
+    assert "device 'cuda' is not to be had" in capsys.readouterr().err
+    assert not Path("feats").exists()
+
+
+def test_ctrl_c_says_how_to_go_on(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from wtalkit.extraction import VideoFeaturizer
+
+    whole = VideoFeaturizer.features
+
+    def stopped(self: VideoFeaturizer, path: Path, key: str | None = None) -> object:
+        if key == "b":
+            raise KeyboardInterrupt
+        return whole(self, path, key)
+
+    monkeypatch.setattr(VideoFeaturizer, "features", stopped)
+    assert main(["extract", "videos", "--out", "feats"]) == 130
+    assert "stopped: 1 video done, 2 left. The same command goes on." in capsys.readouterr().err
+    assert sorted(path.name for path in Path("feats").iterdir()) == ["a.json", "a.npy"]
