@@ -164,3 +164,15 @@ def test_settings_survive_a_file_and_refuse_what_they_do_not_know() -> None:
     for wrong in ({"gama": 0.2}, {"nms": "softer"}, {"min_points": 0}, {"thresholds": [float("nan")]}):
         with pytest.raises(ModelError, match=f"decoder setting '{next(iter(wrong))}"):
             DecoderSettings.from_dict(wrong)
+
+
+def test_runs_over_the_whole_video_can_be_left_out() -> None:
+    scores = np.full((20, 1), 0.4)
+    scores[5:9] = 0.9
+    arguments: dict[str, Any] = {"timeline": Timeline(25.0), "classes": ["jump"], "duration_s": 12.8}
+    kept = decode(scores, None, [0.9], settings=DecoderSettings(upscale=1), **arguments)
+    assert (kept[0].start_s, kept[0].end_s) == (0.0, 12.8)
+    left_out = decode(scores, None, [0.9], settings=DecoderSettings(upscale=1, keep_whole=False), **arguments)
+    assert [(segment.start_s, segment.end_s) for segment in left_out] == [pytest.approx((3.2, 5.76))] * len(left_out)
+    flat = decode(scores * 0 + 0.5, None, [0.9], settings=DecoderSettings(keep_whole=False), **arguments)
+    assert (flat[0].start_s, flat[0].end_s) == (0.0, 12.8)

@@ -103,8 +103,9 @@ def test_what_and_when_are_learnt(make_project: Callable[..., Project], method: 
     truth = test.to_activitynet()
     scored = mean_average_precision({"results": predictions}, truth, [0.3, 0.5])
     whole_video = mean_average_precision({"results": chance}, truth, [0.3, 0.5])
-    assert scored["map"]["0.30"] > 0.5 > whole_video["map"]["0.30"] + 0.1
-    assert scored["map"]["0.50"] > whole_video["map"]["0.50"] + 0.2
+    # Naming the right classes without finding them in time is worth nothing here.
+    assert scored["map"]["0.30"] > whole_video["map"]["0.30"] + 0.3
+    assert scored["map"]["0.50"] > whole_video["map"]["0.50"] + 0.3
 
 
 def test_the_model_says_where_it_comes_from(project: Project) -> None:
@@ -114,7 +115,7 @@ def test_the_model_says_where_it_comes_from(project: Project) -> None:
     assert (header.method, header.plugins, header.without) == ("acrnet", ("clasnet",), ("brm",))
     assert header.classes == CLASSES
     assert header.feature_spec == SPEC.to_dict()
-    assert header.max_length == 30
+    assert header.max_length == 512
     assert header.display_threshold is not None
     facts = header.provenance
     assert (facts["seed"], facts["recipe"], facts["training_videos"]) == (7, "samples", 9)

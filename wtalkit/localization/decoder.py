@@ -111,6 +111,8 @@ def raw_proposals(
     for label in kept_classes(video, settings.cls_threshold):
         runs = [_runs(fine[:, label], settings.thresholds, settings), *shared]
         starts, ends = (np.concatenate(parts) for parts in zip(*runs, strict=True))
+        if not settings.keep_whole:
+            starts, ends = _without_whole(starts, ends, len(fine))
         oic = outer_inner_contrast(
             contrast[:, label], starts, ends, inflation=settings.inflation, whole_margins=settings.whole_margins
         )
@@ -193,6 +195,12 @@ def _attention_runs(
     for name, levels in settings.plugin_thresholds.items():
         curve = _upsample(_curve(f"the attention of {name}", plugin_attn.get(name), 1, snippets), settings, clip=True)
         yield _runs(curve, levels, settings)
+
+
+def _without_whole(starts: Indices, ends: Indices, points: int) -> tuple[Indices, Indices]:
+    """Leave out runs over the whole curve, unless there are no others."""
+    partial = (starts > 0) | (ends < points)
+    return (starts[partial], ends[partial]) if partial.any() else (starts, ends)
 
 
 def _runs(curve: Floats, levels: Sequence[float], settings: DecoderSettings) -> tuple[Indices, Indices]:

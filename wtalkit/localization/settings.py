@@ -22,6 +22,9 @@ class DecoderSettings(BaseModel):
         plugin_thresholds: the same for the attention of plug-ins, by plug-in name.
         strict: runs lie above (>) their level instead of at or above it.
         min_points: shorter runs are dropped, points (after up-sampling).
+        keep_whole: keep runs over the whole video. They have no outside to be compared with, so OIC's outer mean is 0
+            and they outscore everything else; the authors' long videos hardly have any, short ones always do. When
+            False they are left out where the class has any other run.
         upscale: points per snippet.
         interpolation: ``centred`` puts a snippet's value in the middle of its cell, ``left`` at its start (ACRNet).
         score: curve that OIC looks at: ``act_scores`` or the raw product that some codes score with (``logits``).
@@ -45,6 +48,7 @@ class DecoderSettings(BaseModel):
     plugin_thresholds: dict[str, Levels] = Field(default_factory=dict)
     strict: bool = False
     min_points: Annotated[int, Field(ge=1)] = 2
+    keep_whole: bool = True
     upscale: Annotated[int, Field(ge=1, le=64)] = 1
     interpolation: Literal["centred", "left"] = "centred"
     score: Literal["act_scores", "logits"] = "act_scores"
