@@ -74,7 +74,7 @@ def command(
     found, missing = gather(inputs, features=True)
     with terminal.status("loading"):
         detector = Detector(
-            choice, device=device, offline=offline, on_partial=on_partial.value, assume_spec=assume_spec
+            choice, device=device.value, offline=offline, on_partial=on_partial.value, assume_spec=assume_spec
         )
         names = tuple(name.strip() for name in classes.split(",")) if classes is not None else None
         show = detector.checked(Show(threshold, all, names))
@@ -134,6 +134,8 @@ class _Outcome:
     def show(self, answer: Detections) -> None:
         """One video's table on stdout."""
         if self.several:
+            if len(self.results) > 1:
+                self.terminal.write()
             self.terminal.write(f"{answer.key}  {clock(answer.duration_s)}")
         for warning in answer.warnings:
             if warning not in self.detector.warnings:
@@ -143,8 +145,6 @@ class _Outcome:
             self.terminal.table(("start", "end", "action", "score"), rows, right=(0, 1, 3))
         else:
             self.terminal.write(_nothing(answer))
-        if self.several:
-            self.terminal.write()
 
     def print_document(self) -> None:
         """All of it on stdout."""

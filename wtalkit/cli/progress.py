@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from wtalkit.extraction import Progress
     from wtalkit.inputs import Input
 
+_ROOM_FOR_RATES = 90
+"""Columns a terminal needs for a bar and the rates beside it."""
+
 
 class VideoProgress:
     """Shows one video after the other.
@@ -50,13 +53,10 @@ class VideoProgress:
         from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as Bar
 
-        columns = (
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=None),
-            TextColumn("{task.fields[rates]}", style="dim"),
-            TimeRemainingColumn(compact=True),
-        )
-        self._bar = Bar(*columns, console=stderr_console(), transient=True)
+        console = stderr_console()
+        rates = [TextColumn("{task.fields[rates]}", style="dim")] if console.width >= _ROOM_FOR_RATES else []
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(bar_width=None), *rates)
+        self._bar = Bar(*columns, TimeRemainingColumn(compact=True), console=console, transient=True)
         self._bar.start()
         self._bar.add_task(self._numbered(printable(os.path.relpath(video.path))), total=None, rates="")
 

@@ -116,7 +116,7 @@ class Terminal:
 
     def _stderr(self, text: str, style: str) -> None:
         if sys.stderr.isatty():
-            stderr_console().print(printable(text), style=style, soft_wrap=True)
+            stderr_console().print(printable(text), style=style)
         else:
             sys.stderr.write(printable(text) + "\n")
             sys.stderr.flush()
