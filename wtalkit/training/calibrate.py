@@ -2,12 +2,14 @@
 
 Nobody told the training *when* anything happens, so no threshold can be fitted to segments. What is known is *what*
 happens in each video. A threshold answers that question too: a class is said to happen in a video when at least one of
-its segments is displayed. The rule, in order:
+its segments is displayed. The rule:
 
-1. For every threshold take the F1 of "class c is displayed in video v" against "v has the label c".
-2. Keep the thresholds whose F1 is at most ``tolerance`` (a share) below the best.
-3. Of those take the highest: equally right about the videos, it shows the fewest and surest segments.
-4. While more than ``most_per_label`` segments a displayed video and class are shown on average, raise it further.
+1. For every threshold take the F1 of "class c is displayed in video v" against "v has the label c", and keep the
+   thresholds whose F1 is at most ``tolerance`` (a share) below the best. They keep wrong classes out.
+2. A video's own classes leave two kinds of segments, those on the actions and scraps between them, and their scores
+   form two groups. Of the thresholds kept, take the one that parts these scores best: that with the largest variance
+   between the two groups (Otsu, "A threshold selection method from gray-level histograms", 1979). It keeps scraps out,
+   also where any of them would have been right about the video.
 
 The threshold lies halfway between two neighbouring scores, so that the last digit of a score decides nothing.
 """
@@ -18,9 +20,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wtalkit.segments import Segment
 from wtalkit.training.settings import CalibrationSettings
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -50,63 +55,48 @@ def calibrate(
     Args:
         segments: by training video, what is left of its candidates after the display rule's NMS.
         labels: by training video, the classes that happen in it.
-        settings: the rule's two numbers.
+        settings: the rule's tolerance.
 
     Returns:
-        The threshold and what it was judged by. Without any candidate, or when no candidate's class is a label of its
-        video, the data says nothing: the threshold is the highest score, or 0, so that little or nothing is shown.
+        The threshold and what it was judged by. Of equally good thresholds the highest. Without any candidate it is
+        0; when no candidate's class is a label of its video, the labels say nothing and only the best is shown.
     """
     rule = settings or CalibrationSettings()
     scores = np.array([segment.score for video in segments for segment in video])
     if not scores.size:
         return Calibration(0.0, 0.0, 0.0, 0)
-    best, truth = _best_by_class(segments, labels)
-    levels = np.unique(best)  # between two of them the displayed classes do not change
-    f1 = _f1(levels, best, truth, sum(len(set(names)) for names in labels))
-    chosen = int(np.flatnonzero(f1 >= f1.max() * (1 - rule.tolerance))[-1])
-    level = float(levels[chosen])
-    limit = rule.most_per_label
-    if (scores >= level).sum() > limit * (best >= level).sum():
-        level = _first_level_below_limit(level, scores, best, limit)
-    return Calibration(
-        threshold=_halfway_below(level, scores),
-        f1=float(f1[np.searchsorted(levels, level)]) if level <= levels[-1] else 0.0,
-        best_f1=float(f1.max()),
-        displayed=int((scores >= level).sum()),
-    )
+    levels = np.unique(scores)
+    f1 = _f1(levels, segments, labels)
+    own = [s.score for video, names in zip(segments, labels, strict=True) for s in video if s.label in names]
+    parted = np.where(f1 >= f1.max() * (1 - rule.tolerance), _variance_between(levels, np.array(own)), -np.inf)
+    chosen = int(np.flatnonzero(parted >= parted.max() - 1e-12)[-1])
+    threshold = (levels[chosen - 1] + levels[chosen]) / 2 if chosen else levels[0]
+    return Calibration(float(threshold), float(f1[chosen]), float(f1.max()), int((scores >= levels[chosen]).sum()))
 
 
-def _best_by_class(
-    segments: Sequence[Sequence[Segment]], labels: Sequence[Collection[str]]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Best score of each video and class that has a segment, and whether the class is a label of the video."""
+def _f1(levels: Floats, segments: Sequence[Sequence[Segment]], labels: Sequence[Collection[str]]) -> Floats:
+    """F1 of displayed classes at each level; labels without any segment count as missed."""
     best: dict[tuple[int, str], float] = {}
     for video, found in enumerate(segments):
         for segment in found:
             key = video, segment.label
             best[key] = max(segment.score, best.get(key, -np.inf))
-    return np.array([*best.values()]), np.array([label in labels[video] for video, label in best])
+    displayed = _count_from(levels, np.array([*best.values()]))
+    right = _count_from(levels, np.array([score for (video, label), score in best.items() if label in labels[video]]))
+    return 2 * right / (displayed + sum(len(set(names)) for names in labels))
 
 
-def _f1(levels: np.ndarray, best: np.ndarray, truth: np.ndarray, positives: int) -> np.ndarray:
-    """F1 at each level; ``positives`` counts labels, also those without any segment."""
-    order = np.sort(best)
-    shown = order.size - np.searchsorted(order, levels)
-    right_scores = np.sort(best[truth])
-    right = right_scores.size - np.searchsorted(right_scores, levels)
-    return 2 * right / np.maximum(shown + positives, 1)
+def _variance_between(levels: Floats, scores: Floats) -> Floats:
+    """Variance between the scores below each level and those from it on; 0 where all are on one side."""
+    above = _count_from(levels, scores)
+    below = scores.size - above
+    sums = np.concatenate([[0.0], np.cumsum(np.sort(scores))])
+    mean_below = sums[below] / np.maximum(below, 1)
+    mean_above = (sums[-1] - sums[below]) / np.maximum(above, 1)
+    return above * below * (mean_above - mean_below) ** 2 / max(scores.size, 1) ** 2
 
 
-def _first_level_below_limit(level: float, scores: np.ndarray, best: np.ndarray, limit: float) -> float:
-    """The lowest score from ``level`` up that shows at most ``limit`` segments a displayed video and class."""
-    higher = np.unique(scores[scores >= level])
-    ordered, ordered_best = np.sort(scores), np.sort(best)
-    shown = ordered.size - np.searchsorted(ordered, higher)
-    classes = ordered_best.size - np.searchsorted(ordered_best, higher)
-    fits = np.flatnonzero(shown <= limit * classes)
-    return float(higher[fits[0] if fits.size else -1])
-
-
-def _halfway_below(level: float, scores: np.ndarray) -> float:
-    lower = scores[scores < level]
-    return (level + float(lower.max())) / 2 if lower.size else level
+def _count_from(levels: Floats, scores: Floats) -> NDArray[np.int64]:
+    """How many scores are at or above each level."""
+    counts: NDArray[np.int64] = scores.size - np.searchsorted(np.sort(scores), levels).astype(np.int64)
+    return counts

@@ -21,10 +21,7 @@ class CalibrationSettings(_Strict):
     """How the display threshold is chosen, see :mod:`wtalkit.training.calibrate`."""
 
     tolerance: Share = 0.02
-    """Share of the best F1 that may be given up for a higher threshold, hence fewer and surer segments."""
-
-    most_per_label: Positive = 12.0
-    """Displayed segments a video and label, on average, above which the threshold is raised further."""
+    """Share of the best F1 that may be given up for a threshold that parts actions and scraps better."""
 
 
 class TrainSettings(_Strict):
