@@ -64,10 +64,10 @@ class Camera:
         )
 
 
-def random_camera(rng: np.random.Generator, height_px: float, x: float) -> Camera:
-    """A camera that keeps a figure of ``height_px`` and its raised hands in the picture."""
+def random_camera(rng: np.random.Generator, height_px: float, x: float, spread_px: float = 0.0) -> Camera:
+    """A camera that keeps figures of ``height_px``, ``spread_px`` apart, and their raised hands in the picture."""
     kind = rng.choice(["still", "pan", "hand", "zoom"], p=[0.3, 0.3, 0.25, 0.15])
-    largest = min(1.4, 0.97 * HEIGHT / (1.54 * height_px))
+    largest = min(1.4, 0.97 * HEIGHT / (1.54 * height_px), WIDTH / (spread_px + 150))
     return Camera(
         scale=float(rng.uniform(max(0.86, 0.84 * largest), largest / (1.07 if kind == "zoom" else 1.0))),
         x=x + float(rng.uniform(-22, 22)), y=FLOOR - height_px * float(rng.uniform(0.63, 0.7)),

@@ -141,12 +141,13 @@ def video(rng: np.random.Generator, names: Sequence[str], duration: float | None
     actors, annotations = [], []
     for index, role in enumerate(roles):
         mine = [(s, s + d, n) for (who, n), s, d in zip(queue, starts, lengths, strict=True) if who == index]
-        reach = 70.0 if len(roles) == 1 else 30.0
+        reach = {1: 70.0, 2: 30.0}.get(len(roles), 10.0)
         actors.append(_direct(rng, role, mine, total, spots[index], size * float(rng.uniform(0.92, 1.06)), reach))
         annotations += [Annotation(s, e, n) for s, e, n in mine]
     actors += _bystanders(rng, total, size)
     actors += _furniture(rng, {r.group for r in roles}, spots, size)
-    camera = random_camera(rng, size, float(np.mean(spots)))
+    spread = max(spots) - min(spots) if len(spots) > 2 else 0.0
+    camera = random_camera(rng, size, float(np.mean(spots)), spread)
     return Stage(total, scene, camera, actors, sorted(annotations, key=lambda a: a.start), float(rng.uniform(0.86, 1.08)))
 
 
