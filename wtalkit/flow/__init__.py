@@ -13,11 +13,23 @@ from wtalkit.flow.algorithms import FLOWS, FlowAlgorithm, get_flow
 
 if TYPE_CHECKING:
     from wtalkit.flow.batch import dis, tvl1
+    from wtalkit.flow.comparison import FlowComparison, compare_with_opencv
     from wtalkit.flow.streaming import stream_flow
 
-__all__ = ["FLOWS", "FlowAlgorithm", "dis", "get_flow", "stream_flow", "tvl1"]
+__all__ = [
+    "FLOWS",
+    "FlowAlgorithm",
+    "FlowComparison",
+    "compare_with_opencv",
+    "dis",
+    "get_flow",
+    "stream_flow",
+    "tvl1",
+]
 
 _LAZY = {
+    "FlowComparison": "wtalkit.flow.comparison",
+    "compare_with_opencv": "wtalkit.flow.comparison",
     "dis": "wtalkit.flow.batch",
     "stream_flow": "wtalkit.flow.streaming",
     "tvl1": "wtalkit.flow.batch",

@@ -82,7 +82,7 @@ def tvl1_pair(
     """
     p = parameters or TvL1Parameters()
     check_pair(gray_a, gray_b)
-    if p.gamma != 0 or p.medianFiltering == 3:
+    if p.needs_opencv:
         return dual_tvl1_pair(gray_a, gray_b, p)
     if np.array_equal(gray_a, gray_b):  # a repeated frame: the method gives zeros, this only sooner
         return np.zeros((2, *gray_a.shape), np.float32)

@@ -78,8 +78,9 @@ def _dual_tvl1(parameters: TvL1Parameters) -> Any:
         )
     p = parameters
     return cv2.optflow.DualTVL1OpticalFlow_create(
-        p.tau, p.lambda_, p.theta, p.nscales, p.warps, p.epsilon, p.innerIterations, p.outerIterations,
-        p.scaleStep, p.gamma, p.medianFiltering, False,
+        float(p.tau), float(p.lambda_), float(p.theta), int(p.nscales), int(p.warps), float(p.epsilon),
+        int(p.innerIterations), int(p.outerIterations), float(p.scaleStep), float(p.gamma), int(p.medianFiltering),
+        False,
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from numbers import Integral, Real
 from typing import Any
 
 
@@ -36,13 +37,18 @@ class TvL1Parameters:
     gamma: float = 0.0
     """Weight of the change of lighting; other than 0 it is computed by OpenCV."""
     medianFiltering: int = 5
-    """Side of the median filter in pixels: 1 (none), 3 or 5."""
+    """Side of the median filter in pixels: 1 (none), 3 (computed by OpenCV) or 5."""
+
+    @property
+    def needs_opencv(self) -> bool:
+        """Whether our own code does not cover these parameters, so that OpenCV's DualTVL1 computes them."""
+        return self.gamma != 0 or self.medianFiltering == 3
 
     def __post_init__(self) -> None:
         for field in fields(self):
             _check_number(field.name, getattr(self, field.name), integer=field.type == "int")
         for name in ("tau", "lambda_", "theta"):
-            _require(getattr(self, name) > 0, name, getattr(self, name), "above 0")
+            _require(1e-6 <= getattr(self, name) <= 1e6, name, getattr(self, name), "between 1e-6 and 1e6")
         for name in ("epsilon", "gamma"):
             _require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
         for name in ("nscales", "warps", "innerIterations", "outerIterations"):
@@ -53,7 +59,7 @@ class TvL1Parameters:
 
 def _check_number(name: str, value: Any, *, integer: bool) -> None:
     kind = "an integer" if integer else "a finite number"
-    numeric = isinstance(value, int if integer else (int, float)) and not isinstance(value, bool)
+    numeric = isinstance(value, Integral if integer else Real) and not isinstance(value, bool)
     if not numeric or not math.isfinite(value):
         raise ValueError(f"{name} must be {kind}, got {value!r}")
 

@@ -55,10 +55,7 @@ def _entry(signature: str) -> Callable[[Kernel], Kernel]:
     def decorate(function: Kernel) -> Kernel:
         try:
             return cast(Kernel, numba.njit(signature, cache=True, **_OPTIONS)(function))
-        except (
-            RuntimeError,
-            OSError,
-        ):  # "no locator available": neither the package's folder nor the user's is writable
+        except (RuntimeError, OSError):  # neither the package's folder nor the user's cache can be written to
             return cast(Kernel, numba.njit(signature, **_OPTIONS)(function))
 
     return decorate
@@ -335,12 +332,10 @@ def _refine(
     height, width = frame.shape
     image = _with_gradient(second)
     u1, u2, spare = _new_plane(height, width), _new_plane(height, width), _new_plane(height, width)
-    p11, p12, p21, p22 = (
-        _new_plane(height, width), _new_plane(height, width), _new_plane(height, width), _new_plane(height, width)
-    )  # fmt: skip
-    rho, gx, gy, inverse = (
-        _new_plane(height, width), _new_plane(height, width), _new_plane(height, width), _new_plane(height, width)
-    )  # fmt: skip
+    p11, p12 = _new_plane(height, width), _new_plane(height, width)
+    p21, p22 = _new_plane(height, width), _new_plane(height, width)
+    rho, inverse = _new_plane(height, width), _new_plane(height, width)
+    gx, gy = _new_plane(height, width), _new_plane(height, width)
     column = np.zeros((5, u1.shape[1]), np.float32)
     inside = np.zeros(u1.shape[1], np.float32)
     for x in range(width):
