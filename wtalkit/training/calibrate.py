@@ -93,7 +93,8 @@ def _variance_between(levels: Floats, scores: Floats) -> Floats:
     sums = np.concatenate([[0.0], np.cumsum(np.sort(scores))])
     mean_below = sums[below] / np.maximum(below, 1)
     mean_above = (sums[-1] - sums[below]) / np.maximum(above, 1)
-    return above * below * (mean_above - mean_below) ** 2 / max(scores.size, 1) ** 2
+    variance: Floats = above * below * (mean_above - mean_below) ** 2 / max(scores.size, 1) ** 2
+    return variance
 
 
 def _count_from(levels: Floats, scores: Floats) -> NDArray[np.int64]:
