@@ -70,3 +70,10 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"wtalkit {__version__}\n"
+
+
+def test_verbose_shows_what_the_library_decides(features: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["detect", "videos/a.mp4", "--json", "--verbose"]) == 0
+    assert "computing on cpu" in capsys.readouterr().err
+    assert main(["detect", "videos/a.mp4", "--json"]) == 0
+    assert "computing on" not in capsys.readouterr().err

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -55,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = "--debug" in given
     _prepare_streams()
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _remarks_of_the_library(given):
             if not debug and not sys.warnoptions:
                 warnings.simplefilter("ignore")  # libraries' remarks to programmers
             code = typer.main.get_command(app).main(given, prog_name="wtalkit", standalone_mode=False)
@@ -73,6 +75,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         text, code = _explain(error)
         _say(text)
         return code
+
+
+@contextmanager
+def _remarks_of_the_library(given: Sequence[str]) -> Iterator[None]:
+    """What the package logs goes to stderr: warnings always, the rest with ``--verbose`` and ``--debug``."""
+    logger = logging.getLogger("wtalkit")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    verbose = {"--verbose", "-v"} & set(given)
+    before = logger.level
+    logger.setLevel(logging.DEBUG if "--debug" in given else logging.INFO if verbose else logging.WARNING)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
 
 
 def _explain(error: Exception) -> tuple[str, int]:
