@@ -235,3 +235,16 @@ def test_as_a_process(features: Path) -> None:
     assert done.returncode == 1
     assert set(json.loads(done.stdout)["results"]) == {"a"}
     assert "gone.npy: no such file" in done.stderr
+
+
+def test_the_next_step_fits_what_is_there(features: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def step() -> str:
+        assert main(["detect", "feats/a.npy"]) == 0
+        return capsys.readouterr().out.splitlines()[-1].partition("Next: ")[2]
+
+    assert step() == "wtalkit evaluate"
+    with Path("wtalkit.toml").open("a") as settings:
+        settings.write('features = "features"\n')
+    assert step() == "wtalkit extract videos/ --out features/"
+    Path("annotations.json").unlink()
+    assert step() == "wtalkit detect feats/a.npy --json"

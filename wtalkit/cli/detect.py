@@ -92,7 +92,7 @@ def command(
     if stopped:
         terminal.fail(f"stopped: {count(len(outcome.results), 'video')} done, {outcome.left} left")
         return 130
-    terminal.next_step(_closing(outcome, project, inputs, json, out))
+    terminal.next_step(_closing(outcome, project, inputs, out))
     return 1 if outcome.failures else 0
 
 
@@ -200,7 +200,7 @@ def _nothing(answer: Detections) -> str:
     )
 
 
-def _closing(outcome: _Outcome, project: Project, inputs: list[Path], json: bool, out: Path | None) -> str:
+def _closing(outcome: _Outcome, project: Project, inputs: list[Path], out: Path | None) -> str:
     segments = sum(map(len, outcome.results))
     text = f"{count(segments, 'segment')} in {count(len(outcome.results), 'video')}"
     if outcome.failures:
@@ -209,10 +209,10 @@ def _closing(outcome: _Outcome, project: Project, inputs: list[Path], json: bool
         return f"{text}."
     if out is not None:
         text += f", written to {out}"
-    if outcome.detector.choice.is_demo:
-        step = "wtalkit extract videos/ --out feats/"
-    elif project.annotations.exists() and (json or out is not None):
+    if project.annotations.exists() and project.features.is_dir() and not outcome.detector.choice.is_demo:
         step = "wtalkit evaluate"
+    elif project.annotations.exists() or outcome.detector.choice.is_demo:
+        step = f"wtalkit extract {project.settings.videos}/ --out {project.settings.features}/"
     else:
         step = f"wtalkit detect {shlex.join(map(str, inputs))} --json"
     return f"{text}. Next: {step}"
