@@ -20,8 +20,8 @@ class _Strict(BaseModel):
 class CalibrationSettings(_Strict):
     """How the display threshold is chosen, see :mod:`wtalkit.training.calibrate`."""
 
-    tolerance: Share = 0.02
-    """Share of the best F1 that may be given up for a threshold that parts actions and scraps better."""
+    tolerance: Share = 0.1
+    """Share of the best F1 that is given up for a higher threshold, hence fewer and surer segments."""
 
 
 class TrainSettings(_Strict):
