@@ -131,7 +131,10 @@ def clip_classifier(test: TestSet, decoder: DecoderSettings) -> Results:
     for stream in ("rgb", "flow"):
         with safe_open(REPOSITORY / "models" / "i3d-mini" / f"{stream}.safetensors", "np") as file:
             classes = json.loads(file.metadata()["classes"])
-            logits[stream] = file.get_tensor("logits.conv3d.weight")[:, :, 0, 0, 0], file.get_tensor("logits.conv3d.bias")
+            logits[stream] = (
+                file.get_tensor("logits.conv3d.weight")[:, :, 0, 0, 0],
+                file.get_tensor("logits.conv3d.bias"),
+            )
     known = [classes.index(name) for name in SEEN]
     found = {}
     for key, video in test.truth.videos.items():
@@ -200,8 +203,9 @@ def main() -> None:
     def note(row: str, results: Results, test: TestSet) -> None:
         table.setdefault(row, {})[test.name] = score(results, test)
         got = table[row][test.name]
-        print(f"{row:32s} {test.name:12s} @0.5 {got['map']['0.50']:.3f}  average {got['average']:.3f}  "
-              f"seen {got['seen']['average']:.3f}  unseen {got['unseen']['average']:.3f}", file=sys.stderr, flush=True)  # fmt: skip
+        apart = "  ".join(f"{name} {got[name]['average']:.3f}" for name in ("seen", "unseen"))
+        line = f"{row:24s} {test.name:10s} @0.5 {got['map']['0.50']:.3f}  average {got['average']:.3f}  {apart}"
+        print(line, file=sys.stderr, flush=True)
 
     def wanted(row: str) -> bool:
         return args.only is None or any(row.startswith(o) for o in args.only.split(","))
@@ -238,14 +242,18 @@ def main() -> None:
 def markdown(table: dict[str, dict[str, Any]], tests: Sequence[TestSet]) -> str:
     lines = []
     for test in tests:
-        lines += [f"\n### {test.name}, {len(test.truth)} test videos\n", "| system | " + " | ".join(f"{t}" for t in TIOU) +
-                  " | average (5-95 %) | @0.5 (5-95 %) | seen avg | unseen avg |", "| --- |" + " --- |" * (len(TIOU) + 4)]  # fmt: skip
+        names = [*map(str, TIOU), "average (5-95 %)", "@0.5 (5-95 %)", "seen, average", "unseen, average"]
+        lines += [f"\n### {test.name}, {len(test.truth)} test videos\n", "| system | " + " | ".join(names) + " |"]
+        lines.append("| --- |" + " --- |" * len(names))
         for row, results in table.items():
             if test.name not in results:
                 continue
             r = results[test.name]
             cells = [f"{v:.2f}".lstrip("0") for v in r["map"].values()]
-            spans = [f"{r['average']:.3f} ({_span(r['all']['interval_average'])})", f"{r['map']['0.50']:.3f} ({_span(r['all']['interval_0.50'])})"]
+            spans = [
+                f"{r['average']:.3f} ({_span(r['all']['interval_average'])})",
+                f"{r['map']['0.50']:.3f} ({_span(r['all']['interval_0.50'])})",
+            ]
             apart = [f"{r[k]['average']:.3f} ({_span(r[k]['interval_average'])})" for k in ("seen", "unseen")]
             lines.append(f"| {row} | " + " | ".join([*cells, *spans, *apart]) + " |")
     return "\n".join(lines)

@@ -66,10 +66,13 @@ def _job(args: tuple[int, str, int, tuple[str, ...], str]) -> tuple[str, dict[st
         partial = target.with_suffix(".part")
         write_video(partial, (script.picture(k / FPS) for k in range(frames)))
         partial.replace(target)
-    segments = [
-        {"segment": [round(a.start, 3), round(a.end, 3)], "label": a.label} for a in script.annotations
-    ]
-    entry = {"subset": SPLITS[split], "duration": frames / FPS, "resolution": f"{WIDTH}x{HEIGHT}", "annotations": segments}
+    segments = [{"segment": [round(a.start, 3), round(a.end, 3)], "label": a.label} for a in script.annotations]
+    entry = {
+        "subset": SPLITS[split],
+        "duration": frames / FPS,
+        "resolution": f"{WIDTH}x{HEIGHT}",
+        "annotations": segments,
+    }
     return target.stem, entry
 
 

@@ -30,9 +30,7 @@ class WtalkitError(Exception):
 
     exit_code = 1
 
-    def __init__(
-        self, cause: str, *, file: str | PathLike[str] | None = None, remedy: str | None = None
-    ) -> None:
+    def __init__(self, cause: str, *, file: str | PathLike[str] | None = None, remedy: str | None = None) -> None:
         self.cause = cause
         self.file = None if file is None else fspath(file)
         self.remedy = remedy

@@ -141,7 +141,13 @@ def batches(clips: Clips, rng: np.random.Generator, size: int) -> Iterator[tuple
         for at in range(0, len(order) - size + 1, size):
             picked = order[at : at + size]
             stack = [
-                clips.clip(int(i), int(rng.integers(0, 4)), int(rng.integers(0, 9)), int(rng.integers(0, 9)), rng.random() < 0.5)
+                clips.clip(
+                    int(i),
+                    int(rng.integers(0, 4)),
+                    int(rng.integers(0, 9)),
+                    int(rng.integers(0, 9)),
+                    rng.random() < 0.5,
+                )
                 for i in picked
             ]
             x = torch.from_numpy(np.stack(stack)).float().mul_(2 / 255).sub_(1)
@@ -166,8 +172,10 @@ def accuracy(model: nn.Module, clips: Clips, first_chunk: int) -> float:
     return right / len(clips)
 
 
-def train(cache: Path, stream: str, prefix: str, steps: int, batch: int, threads: int, lr: float, tag: str, start: str | None) -> None:
-    """One-cycle AdamW. RGB learns only when the background fades in: a x the clip's mean is taken away, a from 1 to 0."""
+def train(
+    cache: Path, stream: str, prefix: str, steps: int, batch: int, threads: int, lr: float, tag: str, start: str | None
+) -> None:
+    """One-cycle AdamW. RGB learns only when the background fades in: less and less of the clip's mean is taken away."""
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     clips = Clips.open(cache, stream, prefix, held_out=False)
@@ -207,7 +215,12 @@ def train(cache: Path, stream: str, prefix: str, steps: int, batch: int, threads
             running = 0.0
             if (step + 1) % 250 == 0 or step + 1 == steps:
                 line["held_out_accuracy"] = accuracy(model, check, len(clips.arrays))
-                state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "schedule": schedule.state_dict(), "step": step + 1}
+                state = {
+                    "model": model.state_dict(),
+                    "optimizer": optimizer.state_dict(),
+                    "schedule": schedule.state_dict(),
+                    "step": step + 1,
+                }
                 torch.save(state, state_file.with_suffix(".part"))
                 state_file.with_suffix(".part").replace(state_file)
             with log.open("a") as handle:

@@ -24,7 +24,10 @@ _SIGN = np.array([-1.0 if n in ("side", "spin", "roll", "twist") else 1.0 for n 
 
 
 def pose(base: Vector | None = None, **angles: float) -> Vector:
-    """``base`` (default: standing) with some parameters replaced; ``arms_x`` / ``legs_x`` / ``elbows`` / ``knees`` set both sides."""
+    """``base`` (default: standing) with some parameters replaced.
+
+    ``arms_x``, ``legs_x``, ``elbows`` and ``knees`` set both sides.
+    """
     vector = np.array(STAND if base is None else base)
     for name, value in angles.items():
         if name in ("elbows", "knees"):
@@ -160,9 +163,7 @@ def joints(body: Body, vector: Vector, yaw: float) -> dict[str, Vector]:
     return {name: point + shift for name, point in out.items()}
 
 
-def _limb(
-    flex: float, abd: float, sign: float, up: Vector, front: Vector, across: Vector
-) -> tuple[Vector, Vector]:
+def _limb(flex: float, abd: float, sign: float, up: Vector, front: Vector, across: Vector) -> tuple[Vector, Vector]:
     """Direction of an upper limb, and the direction its next joint bends to (perpendicular to it)."""
     f, a = np.radians(flex), np.radians(abd)
     direction: Vector = np.cos(a) * (np.sin(f) * front - np.cos(f) * up) + sign * np.sin(a) * across

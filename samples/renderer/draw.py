@@ -33,7 +33,9 @@ class View:
         matrix = np.array(
             [[self.scale, 0, WIDTH / 2 - self.scale * self.x], [0, self.scale, HEIGHT / 2 - self.scale * self.y]]
         )
-        picture: Image = cv2.warpAffine(canvas, matrix, (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[assignment]
+        picture: Image = cv2.warpAffine(
+            canvas, matrix, (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )  # type: ignore[assignment]
         return picture
 
 
@@ -117,7 +119,15 @@ class Brush:
                 quad = [pa + normal * wa, pb + normal * wb, pb - normal * wb, pa - normal * wa]
                 cv2.fillConvexPoly(image, self._fixed([tuple(p) for p in quad]), tone, cv2.LINE_AA, _SHIFT)
                 for centre, radius in ((pa, wa), (pb, wb)):
-                    cv2.circle(image, tuple(self._fixed([tuple(centre)])[0].tolist()), int(radius * _ONE), tone, -1, cv2.LINE_AA, _SHIFT)
+                    cv2.circle(
+                        image,
+                        tuple(self._fixed([tuple(centre)])[0].tolist()),
+                        int(radius * _ONE),
+                        tone,
+                        -1,
+                        cv2.LINE_AA,
+                        _SHIFT,
+                    )
 
         self.parts.append(((a[2] + b[2]) / 2 + lift, draw))
 
@@ -206,5 +216,10 @@ def _head(brush: Brush, body: Body, j: dict[str, Vector]) -> None:
         side = np.cross(rise, look)
         side /= np.linalg.norm(side) + 1e-9
         for sign in (-1, 1):
-            brush.dot(j["head"] + 0.8 * look + sign * 0.34 * body.head * side + 0.12 * body.head * rise, 0.009, (40, 32, 32), 0.03)
+            brush.dot(
+                j["head"] + 0.8 * look + sign * 0.34 * body.head * side + 0.12 * body.head * rise,
+                0.009,
+                (40, 32, 32),
+                0.03,
+            )
         brush.dot(j["head"] + 0.85 * look - 0.42 * body.head * rise, 0.012, (150, 70, 64), 0.03)

@@ -14,7 +14,9 @@ from renderer.scenes import Image
 FPS = 25
 
 
-def write_video(target: str | Path | io.BytesIO, pictures: Iterable[Image], *, fps: int = FPS, crf: int = 25, preset: str = "medium") -> int:
+def write_video(
+    target: str | Path | io.BytesIO, pictures: Iterable[Image], *, fps: int = FPS, crf: int = 25, preset: str = "medium"
+) -> int:
     """Encode RGB pictures [H, W, 3]; return how many. One thread, so that the same pictures give the same bytes."""
     count = 0
     where = str(target) if isinstance(target, Path) else target

@@ -21,7 +21,8 @@ GROUPS = {
 PAIRS = (("sit down", "stand up"), ("pick up box", "put down box"), ("show red sign", "show green sign"))
 USUAL_SCENES = {
     "sit down": ("room",), "stand up": ("room",), "pick up box": ("room", "street"), "put down box": ("room", "street"),
-    "kick": ("park", "beach", "gym"), "throw": ("park", "beach"), "jumping jack": ("gym", "park"), "wave": ("street", "beach"),
+    "kick": ("park", "beach", "gym"), "throw": ("park", "beach"), "jumping jack": ("gym", "park"),
+    "wave": ("street", "beach"),
     "show red sign": ("street", "gym"), "show green sign": ("street", "gym"),
 }  # fmt: skip
 WOODS: tuple[Colour, ...] = ((168, 116, 66), (120, 80, 48), (196, 160, 110), (90, 96, 110), (170, 60, 50))
@@ -121,7 +122,7 @@ def _standing_places(role: Role) -> list[int]:
 
 
 def video(rng: np.random.Generator, names: Sequence[str], duration: float | None = None, repeats: int = 3) -> Stage:
-    """A video that shows the classes ``names``, 30 to 50 % of its time, between 10 and 30 s unless ``duration`` is given."""
+    """A video that shows the classes ``names`` 32 to 46 % of its time; 10 to 30 s long unless ``duration`` is given."""
     for _ in range(20):
         roles = _roles(rng, names, repeats)
         queue = _merge(rng, [list(role.events) for role in roles])
@@ -148,7 +149,9 @@ def video(rng: np.random.Generator, names: Sequence[str], duration: float | None
     actors += _furniture(rng, {r.group for r in roles}, spots, size)
     spread = max(spots) - min(spots) if len(spots) > 2 else 0.0
     camera = random_camera(rng, size, float(np.mean(spots)), spread)
-    return Stage(total, scene, camera, actors, sorted(annotations, key=lambda a: a.start), float(rng.uniform(0.86, 1.08)))
+    return Stage(
+        total, scene, camera, actors, sorted(annotations, key=lambda a: a.start), float(rng.uniform(0.86, 1.08))
+    )
 
 
 def _merge(rng: np.random.Generator, queues: list[list[str]]) -> list[tuple[int, str]]:
@@ -218,7 +221,13 @@ def _direct(
 
 
 def _pause(
-    rng: np.random.Generator, start: float, end: float, rest: Vector, x: float, yaw: tuple[float, float], roam: tuple[float, float] | None
+    rng: np.random.Generator,
+    start: float,
+    end: float,
+    rest: Vector,
+    x: float,
+    yaw: tuple[float, float],
+    roam: tuple[float, float] | None,
 ) -> list[Beat]:
     """Fill the time between two actions: fidgeting, perhaps a walk, then turning to where the next action faces."""
     beats: list[Beat] = []
@@ -284,7 +293,10 @@ def _bystanders(rng: np.random.Generator, total: float, size: float) -> list[Act
             a, b = (60.0, CANVAS_W - 60.0) if rng.random() < 0.5 else (CANVAS_W - 60.0, 60.0)
             begin = float(rng.uniform(0, total * 0.5))
             stop = min(begin + float(rng.uniform(12, 18)), total + 30)
-            beats = [Beat(0, max(begin, 0.01), (a, a), (0, 0), STAND), Beat(max(begin, 0.01), stop, (a, b), (0, 0), STAND)]
+            beats = [
+                Beat(0, max(begin, 0.01), (a, a), (0, 0), STAND),
+                Beat(max(begin, 0.01), stop, (a, b), (0, 0), STAND),
+            ]
         else:
             x = float(rng.uniform(150, CANVAS_W - 150))
             yaw = float(rng.uniform(-70, 70))
@@ -352,7 +364,9 @@ def clip(rng: np.random.Generator, name: str, window_s: float) -> tuple[Stage, f
     actor = _direct(rng, role, [(start, start + length, name)], start + length + 2.0, x, size)
     _extra_props(rng, actor, action, start, length)
     actors = [actor, *_bystanders(rng, 8.0, size), *_furniture(rng, {group}, [x], size)]
-    stage = Stage(start + length + 2.0, random_scene(rng), random_camera(rng, size, x), actors, [], float(rng.uniform(0.86, 1.08)))
+    stage = Stage(
+        start + length + 2.0, random_scene(rng), random_camera(rng, size, x), actors, [], float(rng.uniform(0.86, 1.08))
+    )
     inner = length if length < window_s else length - 0.3 * window_s
     centre = start + length / 2 + float(rng.uniform(-0.5, 0.5)) * max(0.7 * inner, 0.0)
     return stage, max(0.0, centre - window_s / 2)
@@ -381,7 +395,9 @@ def _idle_clip(rng: np.random.Generator, size: float, x: float, window_s: float)
     if group in ("ball_hand", "ball_floor"):
         actor.items.append(Ball(str(group), x, float(rng.uniform(-80, 80)), [], []))
     actors = [actor, *_bystanders(rng, 8.0, size), *_furniture(rng, {str(group)}, [x], size)]
-    return Stage(window_s + 3.0, random_scene(rng), random_camera(rng, size, x), actors, [], float(rng.uniform(0.86, 1.08)))
+    return Stage(
+        window_s + 3.0, random_scene(rng), random_camera(rng, size, x), actors, [], float(rng.uniform(0.86, 1.08))
+    )
 
 
 def example(name: str, seed: int = 0) -> Performance:

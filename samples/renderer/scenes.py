@@ -45,12 +45,16 @@ class Scene:
         return image
 
 
-def _colour(rng: np.random.Generator, low: int, high: int, tint: tuple[float, float, float] = (1, 1, 1)) -> tuple[int, ...]:
+def _colour(
+    rng: np.random.Generator, low: int, high: int, tint: tuple[float, float, float] = (1, 1, 1)
+) -> tuple[int, ...]:
     base = rng.uniform(low, high) + rng.uniform(-18, 18, 3)
     return tuple(int(np.clip(c * k, 0, 255)) for c, k in zip(base, tint, strict=True))
 
 
-def _blank(top: tuple[int, ...], bottom: tuple[int, ...], floor_far: tuple[int, ...], floor_near: tuple[int, ...]) -> Image:
+def _blank(
+    top: tuple[int, ...], bottom: tuple[int, ...], floor_far: tuple[int, ...], floor_near: tuple[int, ...]
+) -> Image:
     image = np.zeros((CANVAS_H, CANVAS_W, 3), np.float32)
     wall = np.linspace(0, 1, HORIZON)[:, None, None]
     image[:HORIZON] = np.array(top) * (1 - wall) + np.array(bottom) * wall
@@ -124,13 +128,22 @@ def _gym(rng: np.random.Generator) -> Scene:
 
 
 def _tree(image: Image, x: float, base: float, size: float, leaf: tuple[int, ...], seed: int) -> None:
-    cv2.line(image, (int(x), int(base)), (int(x), int(base - size * 0.6)), (92, 64, 40), max(3, int(size / 9)), cv2.LINE_AA)
+    cv2.line(
+        image, (int(x), int(base)), (int(x), int(base - size * 0.6)), (92, 64, 40), max(3, int(size / 9)), cv2.LINE_AA
+    )
     rng = np.random.default_rng(seed)
     for _ in range(16):
         dx, dy = rng.normal(0, size * 0.22), rng.normal(0, size * 0.2)
         shade = rng.uniform(0.75, 1.15)
         colour = tuple(int(np.clip(c * shade, 0, 255)) for c in leaf)
-        cv2.circle(image, (int(x + dx), int(base - size * 0.8 + dy)), int(size * rng.uniform(0.12, 0.24)), colour, -1, cv2.LINE_AA)
+        cv2.circle(
+            image,
+            (int(x + dx), int(base - size * 0.8 + dy)),
+            int(size * rng.uniform(0.12, 0.24)),
+            colour,
+            -1,
+            cv2.LINE_AA,
+        )
 
 
 def _cloud(rng: np.random.Generator, y: float) -> Callable[[Image, float, float], None]:
@@ -138,7 +151,9 @@ def _cloud(rng: np.random.Generator, y: float) -> Callable[[Image, float, float]
 
     def draw(image: Image, x: float, t: float) -> None:
         for dx, dy, radius in puffs:
-            cv2.circle(image, (int((x + dx) * 16), int((y + dy) * 16)), int(radius * 16), (244, 246, 250), -1, cv2.LINE_AA, 4)
+            cv2.circle(
+                image, (int((x + dx) * 16), int((y + dy) * 16)), int(radius * 16), (244, 246, 250), -1, cv2.LINE_AA, 4
+            )
 
     return draw
 
@@ -156,16 +171,35 @@ def _sway_tree(rng: np.random.Generator, base: float) -> Callable[[Image, float,
 def _park(rng: np.random.Generator) -> Scene:
     grass = _colour(rng, 90, 140, (0.75, 1.2, 0.5))
     image = _blank((120, 170, 225), (200, 222, 240), tuple(int(c * 0.85) for c in grass), grass)
-    hills = np.array([[x, HORIZON - 22 - 14 * np.sin(x / rng.uniform(38, 80)) - 10 * np.sin(x / 23)] for x in range(0, CANVAS_W + 9, 8)])
+    hills = np.array(
+        [
+            [x, HORIZON - 22 - 14 * np.sin(x / rng.uniform(38, 80)) - 10 * np.sin(x / 23)]
+            for x in range(0, CANVAS_W + 9, 8)
+        ]
+    )
     outline = np.vstack([hills, [[CANVAS_W, HORIZON], [0, HORIZON]]]).astype(np.int32)
     cv2.fillPoly(image, [outline], tuple(int(c * 0.7) for c in grass), cv2.LINE_AA)
     for _ in range(int(rng.integers(4, 8))):
         leaf = _colour(rng, 70, 120, (0.7, 1.3, 0.6))
-        _tree(image, rng.uniform(0, CANVAS_W), HORIZON + rng.uniform(2, 14), rng.uniform(60, 120), leaf, int(rng.integers(1 << 30)))
+        _tree(
+            image,
+            rng.uniform(0, CANVAS_W),
+            HORIZON + rng.uniform(2, 14),
+            rng.uniform(60, 120),
+            leaf,
+            int(rng.integers(1 << 30)),
+        )
     for _ in range(420):
         x, y = rng.uniform(0, CANVAS_W), HORIZON + (CANVAS_H - HORIZON) * rng.random()
         shade = rng.uniform(0.7, 1.25)
-        cv2.line(image, (int(x), int(y)), (int(x + rng.normal(0, 2)), int(y - 5)), tuple(int(min(255, c * shade)) for c in grass), 1, cv2.LINE_AA)
+        cv2.line(
+            image,
+            (int(x), int(y)),
+            (int(x + rng.normal(0, 2)), int(y - 5)),
+            tuple(int(min(255, c * shade)) for c in grass),
+            1,
+            cv2.LINE_AA,
+        )
     movers = [Mover(_cloud(rng, rng.uniform(20, 90)), rng.uniform(0, CANVAS_W), rng.uniform(3, 12)) for _ in range(3)]
     movers += [Mover(_sway_tree(rng, HORIZON + 16), 0, 0) for _ in range(int(rng.integers(0, 3)))]
     return Scene("park", image, movers)
@@ -203,9 +237,13 @@ def _street(rng: np.random.Generator) -> Scene:
         _rect(image, dash, HORIZON + 17, 22, 2, (226, 226, 214))
     cv2.line(image, (0, HORIZON + 36), (CANVAS_W, HORIZON + 36), (184, 182, 176), 5)
     for slab in range(0, CANVAS_W, 40):
-        cv2.line(image, (slab, HORIZON + 38), (slab + (slab - CANVAS_W // 2) // 2, CANVAS_H), (128, 126, 122), 1, cv2.LINE_AA)
+        cv2.line(
+            image, (slab, HORIZON + 38), (slab + (slab - CANVAS_W // 2) // 2, CANVAS_H), (128, 126, 122), 1, cv2.LINE_AA
+        )
     speeds = rng.choice([-1, 1], 2) * rng.uniform(18, 60, 2)
-    movers = [Mover(_car(rng, HORIZON + 24), rng.uniform(0, CANVAS_W), speed) for speed in speeds[: int(rng.integers(0, 3))]]
+    movers = [
+        Mover(_car(rng, HORIZON + 24), rng.uniform(0, CANVAS_W), speed) for speed in speeds[: int(rng.integers(0, 3))]
+    ]
     return Scene("street", image, movers)
 
 
@@ -229,14 +267,29 @@ def _beach(rng: np.random.Generator) -> Scene:
     for _ in range(int(rng.integers(1, 4))):
         x, y = rng.uniform(20, CANVAS_W - 20), HORIZON + rng.uniform(4, 16)
         cv2.line(image, (int(x), int(y)), (int(x + 10), int(y - 84)), (240, 238, 230), 4, cv2.LINE_AA)
-        cv2.ellipse(image, (int(x + 10), int(y - 78)), (42, 22), 6, 180, 360, _colour(rng, 90, 220, tuple(rng.uniform(0.4, 1.2, 3))), -1, cv2.LINE_AA)
-    movers = [Mover(_waves(rng), 0, 0), Mover(_cloud(rng, rng.uniform(20, 80)), rng.uniform(0, CANVAS_W), rng.uniform(3, 10))]
+        cv2.ellipse(
+            image,
+            (int(x + 10), int(y - 78)),
+            (42, 22),
+            6,
+            180,
+            360,
+            _colour(rng, 90, 220, tuple(rng.uniform(0.4, 1.2, 3))),
+            -1,
+            cv2.LINE_AA,
+        )
+    movers = [
+        Mover(_waves(rng), 0, 0),
+        Mover(_cloud(rng, rng.uniform(20, 80)), rng.uniform(0, CANVAS_W), rng.uniform(3, 10)),
+    ]
     return Scene("beach", image, movers)
 
 
 def _studio(rng: np.random.Generator) -> Scene:
     back = _colour(rng, 60, 200, tuple(rng.uniform(0.6, 1.15, 3)))
-    image = _blank(tuple(int(c * 0.7) for c in back), back, tuple(int(c * 0.8) for c in back), tuple(int(c * 0.55) for c in back))
+    image = _blank(
+        tuple(int(c * 0.7) for c in back), back, tuple(int(c * 0.8) for c in back), tuple(int(c * 0.55) for c in back)
+    )
     for x in range(0, CANVAS_W, int(rng.integers(26, 44))):
         shade = rng.uniform(0.8, 1.12)
         fold = np.array([[x, 0], [x + 16, 0], [x + 20, HORIZON], [x - 3, HORIZON]])

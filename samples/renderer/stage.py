@@ -125,15 +125,17 @@ class Box(Item):
     changes: list[tuple[float, bool, float, float]] = field(default_factory=list)
 
     def draw(self, brush: Brush, joints: dict[str, Vector], hand: str, yaw: float, t: float) -> None:
-        held, weight, x, box_yaw = self.held, float(self.held), self.x, self.yaw
+        weight, x, box_yaw = float(self.held), self.x, self.yaw
         for middle, becomes, at_x, at_yaw in self.changes:
             if t >= middle - 0.18:
-                held, x, box_yaw = becomes, at_x, at_yaw
+                x, box_yaw = at_x, at_yaw
                 share = min(max((t - middle + 0.18) / 0.36, 0.0), 1.0)
                 weight = share if becomes else 1 - share
         ahead = props.frame(yaw)[0]
         in_hands = (joints["l_hand"] + joints["r_hand"]) / 2 + 0.03 * ahead - np.array([0.0, 0.03, 0.0])
-        floor = 0.27 * props.frame(box_yaw)[0] + np.array([(x - brush.place.x) / brush.place.size, props.BOX_SIZE * 0.75, 0])
+        floor = 0.27 * props.frame(box_yaw)[0] + np.array(
+            [(x - brush.place.x) / brush.place.size, props.BOX_SIZE * 0.75, 0]
+        )
         props.box(brush, weight * in_hands + (1 - weight) * floor, yaw if weight > 0.5 else box_yaw, self.colour)
 
 

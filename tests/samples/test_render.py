@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,7 @@ def test_the_script_keeps_its_promises_on_length_background_and_instances() -> N
         share = sum(a.end - a.start for a in stage.annotations) / stage.duration
         assert 0.28 <= share <= 0.5
         ends = [(a.start, a.end) for a in stage.annotations]
-        assert all(b[0] - a[1] > 0.3 for a, b in zip(ends, ends[1:], strict=False)), "instances overlap"
+        assert all(b[0] - a[1] > 0.3 for a, b in pairwise(ends)), "instances overlap"
         assert all(0.9 <= e - s <= 10 for s, e in ends)
     assert any(len({(a.label) for a in s.annotations}) < len(s.annotations) for s in stages), "nothing ever repeats"
 
@@ -68,7 +69,9 @@ def test_figures_move_without_jumps(seed: int) -> None:
             if before is not None:
                 leap = max(float(np.linalg.norm(points[n] - before[n])) for n in points)
                 acting = actor.beat(t).performance is not None and actor.beat(t) is actor.beat(t - 1 / 25)
-                assert leap < (0.45 if acting else 0.2), f"{leap:.2f} body heights in one frame at {t:.2f} s: {actor.beat(t)}"
+                assert leap < (0.45 if acting else 0.2), (
+                    f"{leap:.2f} body heights in one frame at {t:.2f} s: {actor.beat(t)}"
+                )
             before = points
 
 

@@ -48,6 +48,10 @@ class ACRNetOptions(Options):
     """Dropout in front of the four heads; the authors have none. Small training sets need it."""
     pool_kernel: int | None = Field(None, ge=1)
     """Average the heads' outputs over this many snippets; odd. The authors: 13 on ActivityNet, none on THUMOS14."""
+    even_attention: bool = False
+    """Start with the attention 0.5 everywhere instead of at random. The attention helps to pick the snippets that it is
+    then trained towards, so with little data a random start may settle on the background; from an even one the class
+    scores decide first. Our choice, off by default."""
     q: float = Field(0.7, gt=0, le=1)
     """Exponent of the generalised cross-entropy."""
     aas_weight: float = Field(0.1, ge=0)
@@ -101,6 +105,9 @@ class ACRNet(Method):
         self.cas_flow_encoder = _head(dim, hidden, num_classes, options.kernel)
         self.aas_rgb_encoder = _head(dim, hidden // 2, 1, kernel=1)
         self.aas_flow_encoder = _head(dim, hidden // 2, 1, kernel=1)
+        if options.even_attention:
+            for head in (self.aas_rgb_encoder, self.aas_flow_encoder):
+                nn.init.zeros_(head[-1].weight)  # type: ignore[arg-type]
         self.head_dropout = nn.Dropout(options.head_dropout)
 
     def predict(self, streams: Streams, batch: Batch, fuse: Fuse) -> Outputs:

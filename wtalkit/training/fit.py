@@ -40,7 +40,7 @@ def fit(run: Run, plan: Plan, data: TrainingSet, report: Report | None, say: Cal
     settings = plan.recipe.settings
     device = torch.device(plan.device)
     decoder = DecoderSettings.from_dict(settings.decoder)
-    with _reproducible(device, plan.seed):
+    with _reproducible(device, plan.seed, small=data.spec.dim <= 1024):
         model = build(plan, len(data.classes), data.spec.dim)
         model.prepare(data)
         loop = Loop(
@@ -176,20 +176,26 @@ def _save(
 
 
 @contextmanager
-def _reproducible(device: Any, seed: int) -> Iterator[None]:
+def _reproducible(device: Any, seed: int, small: bool) -> Iterator[None]:
     """Seed torch (dropout, fresh weights) and use deterministic kernels; the caller's own state comes back."""
     import torch
 
     gpus = [device.index or 0] if device.type == "cuda" else []
     memory: Any = torch.utils.deterministic
     before = torch.are_deterministic_algorithms_enabled(), memory.fill_uninitialized_memory
+    threads = torch.get_num_threads()
     with torch.random.fork_rng(devices=gpus):
         torch.manual_seed(seed)
         # CUDA would need an environment variable for it and lacks some kernels; the promise is made for the CPU.
         torch.use_deterministic_algorithms(device.type == "cpu")
+        if small and device.type == "cpu":
+            # Small matrices gain nothing from more threads, which on a busy machine mostly wait for each other; and the
+            # weights come out the same whatever the number of cores.
+            torch.set_num_threads(1)
         memory.fill_uninitialized_memory = False  # slow, and nothing of ours reads memory it has not written
         try:
             yield
         finally:
+            torch.set_num_threads(threads)
             torch.use_deterministic_algorithms(before[0])
             memory.fill_uninitialized_memory = before[1]
