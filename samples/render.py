@@ -26,7 +26,7 @@ from renderer.encode import FPS, write_video
 from renderer.stage import Stage
 
 SPLITS = {"train": "training", "test": "testing", "demo": "demo"}
-MATCH = ("jumping jack", "kick", "throw", "wave", "show red sign", "sit down", "stand up")
+MATCH = ("jumping jack", "kick", "sit down", "stand up", "throw", "wave")
 SETTINGS = """# Defaults for the commands run in this folder.
 videos = "videos"
 annotations = "annotations.json"
