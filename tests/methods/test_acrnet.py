@@ -126,3 +126,12 @@ def test_authors_weights_load_with_their_prefix_and_dead_entries() -> None:
     assert model.spec.num_classes == 5
     assert model.spec.options["acrnet"]["pool_kernel"] == 13
     assert torch.equal(model.base.mca.atte, state["module.mca.atte"])
+
+
+def test_an_even_attention_starts_at_a_half_everywhere() -> None:
+    features = torch.randn(2, 7, 32, generator=torch.Generator().manual_seed(0))
+    batch = Batch.from_features(list(features))
+    for even in (True, False):
+        model = create("acrnet", num_classes=3, feature_dim=32, even_attention=even).eval()
+        attention = model(batch)[0].attn
+        assert bool((attention == 0.5).all()) is even
