@@ -8,6 +8,7 @@ this file. Test videos are neither read nor scored here.
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import tempfile
@@ -28,7 +29,8 @@ def main() -> None:
             terms = "  ".join(f"{name} {value:.3f}" for name, value in losses.items())
             print(f"{step}/{steps}  {terms}", file=sys.stderr)
 
-    samples = REPOSITORY / "samples"
+    os.chdir(REPOSITORY)  # the model's header names the data by paths of the repository
+    samples = Path("samples")
     with tempfile.TemporaryDirectory() as folder:
         run = train(
             METHOD,
