@@ -258,6 +258,7 @@ class Detector:
             duration_s=features.record.duration_s,
             settings=DecoderSettings.from_dict(header.decoder),
             plugin_attn=activations.plugin_attn,
+            score_logits=activations.score_logits,
         )
 
     @property

@@ -145,7 +145,8 @@ class Outputs:
         streams: ``{"rgb", "flow"}``, (B, T, D) each, after enhancement.
         stream_attn: ``{"rgb", "flow"}``, (B, T) each; may be empty.
         has_background: whether ``cas_logits`` has a background column.
-        extra: tensors of the method's own; ``"plugin_attn"`` is a plug-in's attention for the decoder.
+        extra: tensors of the method's own; ``"score_logits"`` (B, T, C), where there is one, is what a decoder with
+            ``score = "logits"`` scores by.
     """
 
     cas_logits: Tensor

@@ -12,6 +12,35 @@ def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
     return (x * weight).sum(dim=1) / weight.sum(dim=1).clamp(min=1)
 
 
+def masked_softmax(x: Tensor, mask: Tensor) -> Tensor:
+    """Softmax over the snippets of x (B, T, ...); padded rows are zero."""
+    valid = mask.reshape(mask.shape + (1,) * (x.ndim - mask.ndim))
+    return torch.softmax(x.masked_fill(~valid, torch.finfo(x.dtype).min), dim=1) * valid
+
+
+def topk_count(mask: Tensor, share: int) -> Tensor:
+    """(B,) one in ``share`` of each video's real snippets, at least one."""
+    return (mask.sum(dim=1) // share).clamp(min=1)
+
+
+def topk_mean(x: Tensor, mask: Tensor, k: Tensor) -> Tensor:
+    """Mean of the k largest values over time, per video and column.
+
+    Args:
+        x: (B, T, N).
+        mask: (B, T) real snippets.
+        k: (B,) how many, from :func:`topk_count`; a video with fewer real snippets gives what it has.
+
+    Returns:
+        (B, N); zero for a video without a snippet.
+    """
+    k = torch.minimum(k, mask.sum(dim=1))  # (B,)
+    most = min(int(k.max().clamp(min=1)), x.shape[1])
+    largest = x.masked_fill(~mask[:, :, None], torch.finfo(x.dtype).min).topk(most, dim=1).values  # (B, most, N)
+    chosen = (torch.arange(most, device=x.device) < k[:, None])[:, :, None]
+    return torch.where(chosen, largest, 0).sum(dim=1) / k.clamp(min=1)[:, None]
+
+
 def attendable(mask: Tensor) -> Tensor:
     """Key mask (B, 1, 1, T) for attention.
 

@@ -18,6 +18,7 @@ from wtalkit.methods.interface import Batch, VideoMeta
 from wtalkit.timeline import Timeline
 
 Array = NDArray[np.float32]
+SCORE_LOGITS = "score_logits"  # the entry of Outputs.extra that a decoder with score = "logits" looks at
 OVERLAP = 0.25  # share of a window that its neighbour sees, too
 
 
@@ -30,12 +31,14 @@ class Activations:
         attn: (T,) the base's attention.
         video_scores: (C,).
         plugin_attn: (T,) attention of each plug-in that has one, by name.
+        score_logits: (T, C) raw class scores, unbounded; None where a method has none.
     """
 
     act_scores: Array
     attn: Array
     video_scores: Array
     plugin_attn: dict[str, Array]
+    score_logits: Array | None = None
 
     @property
     def T(self) -> int:
@@ -92,7 +95,8 @@ def run_windows(
     if len(starts) > 1:
         for total in merged.values():
             total /= weight.reshape(-1, *[1] * (total.ndim - 1))
-    return Activations(merged.pop("act"), merged.pop("attn"), video_scores, merged)
+    act, attn, logits = merged.pop("act"), merged.pop("attn"), merged.pop(SCORE_LOGITS, None)
+    return Activations(act, attn, video_scores, merged, logits)
 
 
 def window_starts(length: int, size: int) -> list[int]:
@@ -121,6 +125,8 @@ def _run(model: Composition, windows: list[NDArray[Any]], meta: VideoMeta) -> tu
             batch = Batch.from_features(tensors, meta=[meta] * len(tensors)).to(model.feature_scale.device)
             out, auxes = model(batch)
             found = {"act": out.act_scores, "attn": out.attn}
+            if SCORE_LOGITS in out.extra:
+                found[SCORE_LOGITS] = out.extra[SCORE_LOGITS]
             found.update({name: aux["attn"] for name, aux in auxes.items() if "attn" in aux})
             curves = {name: curve.float().cpu().numpy() for name, curve in found.items()}
             return curves, out.video_scores.float().cpu().numpy()

@@ -145,6 +145,7 @@ def calibrate_model(model: Composition, data: TrainingSet, decoder: DecoderSetti
             duration_s=duration_s,
             settings=decoder,
             plugin_attn=found.plugin_attn,
+            score_logits=found.score_logits,
         )
         shown.append(display(candidates, None))
     names = [data.label_names(row) for row in range(len(data))]
