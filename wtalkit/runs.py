@@ -56,6 +56,11 @@ class Run:
         return self.folder / "resume.safetensors"
 
     @property
+    def timing(self) -> Path:
+        """How long the training took; apart from the model, so that equal trainings give equal model files."""
+        return self.folder / "timing.json"
+
+    @property
     def finished(self) -> bool:
         return self.model.is_file()
 

@@ -15,6 +15,7 @@ from wtalkit.runs import Run
 from wtalkit.training.calibrate import Calibration, calibrate
 from wtalkit.training.data import TrainingSet
 from wtalkit.training.plan import Plan
+from wtalkit.training.timing import timed
 
 if TYPE_CHECKING:
     from wtalkit.localization import DecoderSettings
@@ -55,7 +56,8 @@ def fit(run: Run, plan: Plan, data: TrainingSet, report: Report | None, say: Cal
         if run.checkpoint.is_file():
             loop.resume(load_checkpoint(run.checkpoint))
             say(f"{loop.step} of {settings.steps} steps were done")
-        loop.train()
+        with timed(run, lambda: loop.step, plan.device):
+            loop.train()
         chosen = calibrate_model(model, data, decoder, plan)
     say(
         f"display threshold {chosen.threshold:.3f}: the classes shown in the training videos match their labels "

@@ -34,6 +34,7 @@ class Plan:
         stamp: when it was started.
         command: the command line, for people to read.
         wtalkit: version that started it.
+        study: name of the group of trainings it belongs to, which differ in their seed only; None outside one.
     """
 
     method: str
@@ -49,6 +50,7 @@ class Plan:
     stamp: str
     command: str
     wtalkit: str
+    study: str | None = None
 
     @property
     def parts(self) -> tuple[str, ...]:
