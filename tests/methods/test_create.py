@@ -42,7 +42,7 @@ def test_a_spec_builds_the_same_again() -> None:
     ("arguments", "message"),
     [
         ({"name": "clasnett"}, r"no method 'clasnett'. Did you mean clasnet\?"),
-        ({"name": "co2net"}, "co2net is not in this version"),
+        ({"name": "lac"}, "lac is not in this version"),
         ({"name": "acrnet", "plugins": ["fenet"]}, "fenet is not in this version"),
         ({"name": "acrnet", "plugins": ["acrnet"]}, "acrnet is a base, not a plug-in. .*clasnet"),
         ({"name": "acrnet", "base": "clasnet"}, "acrnet is a base itself"),

@@ -153,7 +153,7 @@ def test_feature_rms_is_measured_and_kept(project: Project) -> None:
     ("method", "arguments", "error", "message"),
     [
         ("clasnett", {}, ModelError, "Did you mean clasnet"),
-        ("co2net", {}, ModelError, "not in this version"),
+        ("lac", {}, ModelError, "not in this version"),
         ("acrnet", {"base": "co2net"}, ModelError, "takes no other base"),
         ("acrnet", {"without": ["bwaa"]}, ModelError, "bwa"),
         ("acrnet", {"recipe": "sample"}, ConfigError, "samples, thumos14"),

@@ -179,6 +179,10 @@ def _suppress(
             min_score=settings.min_score,
             plus_one=settings.plus_one,
         )
+        if settings.drop_short:
+            # Only now: a short segment still lowers the scores of those it overlaps.
+            long_enough = np.diff(found.points[chosen][kept], axis=1)[:, 0] > settings.drop_short * settings.upscale
+            kept, scores = kept[long_enough], scores[long_enough]
         seconds = found.seconds[chosen][kept].clip(0.0, duration_s)
         for (start, end), score in zip(seconds.tolist(), scores.tolist(), strict=True):
             if start < end:

@@ -38,6 +38,7 @@ class DecoderSettings(BaseModel):
         tiou: its IoU threshold; ``bsn``: the low bound.
         plus_one: its lengths are points plus one, as in CO2-Net's family, instead of seconds.
         min_score: candidates that fall below are dropped; None keeps all.
+        drop_short: after Soft-NMS, segments not longer than this many snippets are dropped (DELU: 1); 0 keeps all.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -62,6 +63,7 @@ class DecoderSettings(BaseModel):
     tiou: Annotated[float, Field(ge=0, le=1)] = 0.7
     plus_one: bool = False
     min_score: Level | None = None
+    drop_short: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, fit for JSON and TOML (where nothing stands for None)."""

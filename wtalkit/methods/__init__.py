@@ -50,11 +50,11 @@ class MethodEntry:
 
 METHODS: dict[str, MethodEntry] = {
     "acrnet": MethodEntry("base", "Adaptive clustering and refining network, ICME 2023", "acrnet:ACRNet"),
-    "co2net": MethodEntry("base", "Cross-modal consensus network, ACM MM 2021"),
-    "delu": MethodEntry("base", "Dual-evidential learning for uncertainty modelling, ECCV 2022"),
+    "co2net": MethodEntry("base", "Cross-modal consensus network, ACM MM 2021", "co2net:CO2Net"),
+    "delu": MethodEntry("base", "Dual-evidential learning for uncertainty modelling, ECCV 2022", "delu:DELU"),
     "tssam": MethodEntry("base", "Two-stream network with semantic-aware mechanism, CVPR 2023"),
     "clasnet": MethodEntry("plugin", "Contrastive learning-based action salience network", "clasnet:CLASNet", "acrnet"),
-    "fenet": MethodEntry("plugin", "Feature enhancement, our reading of the abstract", None, "co2net"),
+    "fenet": MethodEntry("plugin", "Feature enhancement, our reading of the abstract", "fenet:FENet", "co2net"),
     "pmil": MethodEntry("proposals", "Proposal-based multiple instance learning, CVPR 2023", None, "co2net"),
     "seal": MethodEntry("proposals", "Similar modality enhancement and action consistency learning", None, "co2net"),
     "lac": MethodEntry("base", "Learning action completeness from points, ICCV 2021"),
