@@ -6,7 +6,8 @@ included, so that released weights load as they are.
 
 What differs: padded batches give what the videos give one by one; the clustering has no loops; the cross-modal
 attention starts from Xavier weights (``init``); pooling over time is an option of its own (``pool_kernel``) instead of
-following from the number of classes. There is no background class.
+following from the number of classes; the heads take the halves of ``fuse``, which alone are the streams themselves.
+There is no background class.
 """
 
 from __future__ import annotations
@@ -112,25 +113,37 @@ class ACRNet(Method):
 
     def predict(self, streams: Streams, batch: Batch, fuse: Fuse) -> Outputs:
         rgb, flow = self.enhance(streams, batch)
-        r, f = self.head_dropout(rgb), self.head_dropout(flow)
-        cas = self._run(self.cas_rgb_encoder, r, batch) + self._run(self.cas_flow_encoder, f, batch)  # (B, T, C)
-        valid = batch.mask[:, :, None]
-        attn_rgb = torch.sigmoid(self._run(self.aas_rgb_encoder, r, batch)) * valid  # (B, T, 1)
-        attn_flow = torch.sigmoid(self._run(self.aas_flow_encoder, f, batch)) * valid
-        attn = (attn_rgb + attn_flow) / 2
-        scores = (torch.softmax(cas, dim=-1) + attn) / 2 * valid
+        cas, stream_attn = self.activate(rgb, flow, batch)
+        return self.localize(cas, stream_attn, batch, feat=fuse(rgb, flow), streams={"rgb": rgb, "flow": flow})
+
+    def activate(self, rgb: Tensor, flow: Tensor, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """The four heads: class logits (B, T, C) and each stream's attention (B, T), in float32."""
+        rgb, flow = self.head_dropout(rgb), self.head_dropout(flow)
+        cas = self._run(self.cas_rgb_encoder, rgb, batch) + self._run(self.cas_flow_encoder, flow, batch)
+        logits = {
+            "rgb": self._run(self.aas_rgb_encoder, rgb, batch),
+            "flow": self._run(self.aas_flow_encoder, flow, batch),
+        }
+        return cas.float(), {name: torch.sigmoid(x[..., 0].float()) * batch.mask for name, x in logits.items()}
+
+    def localize(
+        self, cas: Tensor, stream_attn: dict[str, Tensor], batch: Batch, *, feat: Tensor, streams: Streams
+    ) -> Outputs:
+        """What the heads say, clustered and refined; ``feat`` and ``streams`` are handed on."""
+        attn = (stream_attn["rgb"] + stream_attn["flow"]) / 2
+        scores = (torch.softmax(cas, dim=-1) + attn[..., None]) / 2 * batch.mask[:, :, None]
         ranking = rank(scores, batch.mask)
         positive = cluster(ranking)
         refined = refine(ranking, positive, cas) if self.has("refining") else positive
         action, background = video_scores(cas, ranking, refined)
         return Outputs(
             cas_logits=cas,
-            attn=attn[..., 0],
-            stream_attn={"rgb": attn_rgb[..., 0], "flow": attn_flow[..., 0]},
+            attn=attn,
+            stream_attn=stream_attn,
             act_scores=scores,
             video_scores=action,
-            feat=fuse(rgb, flow),
-            streams={"rgb": rgb, "flow": flow},
+            feat=feat,
+            streams=streams,
             has_background=False,
             extra={
                 "background_scores": background,
