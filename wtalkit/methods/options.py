@@ -26,9 +26,7 @@ def read_options(kind: type[OptionsT], given: Mapping[str, Any], owner: str) -> 
     Raises:
         ConfigError: an unknown name or a value of the wrong type or range.
     """
-    for name in given:
-        if name not in kind.model_fields:
-            raise ConfigError(f"{owner} has no option {name!r}", remedy=remedy(name, kind.model_fields))
+    _require_known(kind, given, owner)
     try:
         return kind(**given)
     except ValidationError as error:
@@ -36,3 +34,13 @@ def read_options(kind: type[OptionsT], given: Mapping[str, Any], owner: str) -> 
         name = ".".join(str(step) for step in first["loc"])
         shown = first.get("input")
         raise ConfigError(f"{owner}: option {name} = {shown!r} is not usable ({first['msg']})") from error
+
+
+def _require_known(kind: type[Options], given: Mapping[str, Any], owner: str) -> None:
+    """Refuse unknown names, those in the tables of an option that is a group of options included."""
+    for name, value in given.items():
+        if name not in kind.model_fields:
+            raise ConfigError(f"{owner} has no option {name!r}", remedy=remedy(name, kind.model_fields))
+        group = kind.model_fields[name].annotation
+        if isinstance(group, type) and issubclass(group, Options) and isinstance(value, Mapping):
+            _require_known(group, value, f"{owner}.{name}")
