@@ -118,7 +118,7 @@ def spell_out(plan: Plan, feature_dim: int) -> Plan:
         model = build(plan, 1, feature_dim)
     recipe = plan.recipe
     options = {
-        name: part.options_type(**recipe.options[name]).model_dump(exclude_none=True)
+        name: part.options_type(**recipe.options[name]).model_dump(mode="json", exclude_none=True)
         for name, part in model.parts.items()
     }
     try:
