@@ -43,7 +43,7 @@ def test_several_seeds(features: Path, capsys: pytest.CaptureFixture[str]) -> No
     )
     lines = capsys.readouterr().out.splitlines()
     assert sum(line.startswith("model in elsewhere/") for line in lines) == 2
-    assert lines[-1] == "Next: wtalkit detect VIDEO --model elsewhere/latest"
+    assert lines[-1].startswith("Next: wtalkit compare elsewhere/acrnet-")
 
 
 def test_training_says_what_it_needs(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

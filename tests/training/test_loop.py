@@ -193,5 +193,5 @@ def test_learning_rates() -> None:
 def test_state_and_metrics_of_a_finished_run_stay(project: Project) -> None:
     run = project.train()
     assert {path.name for path in Path(run.folder).iterdir()} == {
-        "config.toml", "metrics.jsonl", "model.safetensors", "resume.safetensors",
+        "config.toml", "metrics.jsonl", "model.safetensors", "resume.safetensors", "timing.json",
     }  # fmt: skip

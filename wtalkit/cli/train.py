@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shlex
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from wtalkit.project import Project
     from wtalkit.runs import Run
+    from wtalkit.training.seeds import Study
 
 
 def command(
@@ -56,10 +58,11 @@ def command(
         typer.Option("--set", metavar="KEY=VALUE", help="Change one setting of the recipe.", show_default=False),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(metavar="N", help="Seed of everything random. Default: 0.", show_default=False)
+        int | None, typer.Option(metavar="N", help="Seed of everything random. Default: 0.", show_default=False, min=0)
     ] = None,
     seeds: Annotated[
-        str | None, typer.Option(metavar="N,N,N", help="Train once with each of these seeds.", show_default=False)
+        str | None,
+        typer.Option(metavar="N,N,N", help="A study: train once with each of these seeds.", show_default=False),
     ] = None,
     out: Annotated[
         Path | None,
@@ -67,7 +70,7 @@ def command(
             metavar="DIR", help="Folder of the runs. Default: runs, or what wtalkit.toml says.", show_default=False
         ),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the newest unfinished run.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the newest unfinished run or study.")] = False,
     assume_spec: AssumeSpec = None,
     device: Device = DeviceName.auto,
     debug: Debug = False,
@@ -80,29 +83,39 @@ def command(
     """
     from wtalkit import train
     from wtalkit.project import Project
+    from wtalkit.training.seeds import parse_seeds
 
+    if seed is not None and seeds is not None:
+        raise ConfigError("--seed and --seeds exclude each other")
     terminal = Terminal(quiet=quiet, verbose=verbose)
     project = Project.load()
-    chosen = _seeds(seed, seeds)
+    folder = out or project.runs
+    parts: dict[str, Any] = {"base": base, "plugins": tuple(plugin or ()), "without": _split(without)}
+    study = None if seeds is None else _study(folder, method, parts, resume)
     trained: list[Run] = []
     try:
-        for number in chosen:
-            with _StepBar(terminal, method if number is None else f"{method}, seed {number}") as bar:
+        for number in [seed] if study is None or seeds is None else study.in_order(parse_seeds(seeds)):
+            member = study.members.get(number) if study is not None and number is not None else None
+            with _StepBar(terminal, method if study is None else f"{method}, seed {number}") as bar:
                 run = train(
-                    method, base=base, plugins=tuple(plugin or ()), without=_split(without),
+                    method, **parts,
                     features=features or project.features, annotations=annotations or project.annotations,
-                    subset=subset or project.settings.train_subset, assume_spec=assume_spec, recipe=recipe,
-                    overrides=tuple(set_ or ()), seed=number, out=out or project.runs, resume=resume,
+                    subset=subset or project.settings.train_subset, assume_spec=assume_spec,
+                    recipe=study.recipe if study is not None and recipe is None else recipe,
+                    overrides=tuple(set_ or ()), seed=number, out=folder,
+                    resume=resume if study is None else member.folder if member is not None else False,
+                    study=None if study is None else study.name,
                     device=device.value, command=f"wtalkit {shlex.join(sys.argv[1:])}",
                     progress=bar.step, announce=bar.say,
                 )  # fmt: skip
             trained.append(run)
     except KeyboardInterrupt:
-        terminal.fail(f"stopped. wtalkit train --method {method} --resume goes on where it was.")
+        again = f" --seeds {seeds}" if seeds is not None else ""
+        terminal.fail(f"stopped. wtalkit train --method {method}{again} --resume goes on where it was.")
         return 130
     for run in trained:
         terminal.write(f"model in {run.model}")
-    terminal.next_step(f"Next: {_next(project, out)}")
+    terminal.next_step(f"Next: {_next(project, out, study)}")
     return 0
 
 
@@ -146,25 +159,26 @@ class _StepBar:
         self.terminal.remark(sentence)
 
 
-def _seeds(seed: int | None, seeds: str | None) -> list[int | None]:
-    if seeds is None:
-        return [seed]
-    if seed is not None:
-        raise ConfigError("--seed and --seeds exclude each other")
-    try:
-        return [int(part) for part in seeds.split(",")]
-    except ValueError as error:
-        raise ConfigError(f"--seeds {seeds!r} is not a list of numbers", remedy="Write it as 0,1,2") from error
+def _study(folder: Path, method: str, parts: dict[str, Any], resume: bool) -> Study:
+    from wtalkit.runs import utc_stamp
+    from wtalkit.training.seeds import new_study, study_to_resume
+
+    if resume:
+        return study_to_resume(folder, method, **parts)
+    return new_study(method, utc_stamp(datetime.now(UTC)))
 
 
 def _split(names: list[str] | None) -> tuple[str, ...]:
     return tuple(part.strip() for each in names or () for part in each.split(",") if part.strip())
 
 
-def _next(project: Project, out: Path | None) -> str:
+def _next(project: Project, out: Path | None, study: Study | None) -> str:
     from wtalkit.annotations import load_annotations
 
-    if out is not None and out.resolve() != project.runs.resolve():
-        return f"wtalkit detect VIDEO --model {out}/latest"
+    elsewhere = out is not None and out.resolve() != project.runs.resolve()
     scored = project.annotations.exists() and load_annotations(project.annotations).has_segments
+    if study is not None and scored:
+        return f"wtalkit compare {out / study.name if out is not None and elsewhere else study.name}"
+    if elsewhere:
+        return f"wtalkit detect VIDEO --model {out}/latest"
     return "wtalkit detect VIDEO, or wtalkit evaluate" if scored else "wtalkit detect VIDEO"

@@ -36,9 +36,10 @@ def train(
     overrides: Changes = (),
     seed: int | None = None,
     out: str | os.PathLike[str] = "runs",
-    resume: bool = False,
+    resume: bool | str | os.PathLike[str] = False,
     device: str = "auto",
     stamp: str | None = None,
+    study: str | None = None,
     command: str = "",
     progress: Report | None = None,
     announce: Callable[[str], None] | None = None,
@@ -58,9 +59,11 @@ def train(
         overrides: changes to the recipe, ``KEY=VALUE`` texts or a mapping with dotted keys.
         seed: of everything random; 0 when None.
         out: folder of the runs.
-        resume: go on with the newest unfinished run of this method instead of starting one.
+        resume: go on with the newest unfinished run of this method instead of starting one, or with the run of this
+            folder; one that is finished is given back as it is.
         device: ``auto``, ``cpu`` or ``cuda``.
         stamp: when the run starts, see :func:`wtalkit.runs.utc_stamp`; now when None.
+        study: name of the group of trainings it belongs to, see :mod:`wtalkit.training.seeds`.
         command: the command line, kept with the run.
         progress: called at every logged step with ``(step, steps, losses by name)``.
         announce: told, one sentence at a time, what was decided and what was left out.
@@ -82,7 +85,7 @@ def train(
     labels = load_annotations(annotations)
     parts = resolve_parts(method, base, plugins)
     require_known(parts, without, folder.spec.dim)
-    run = _unfinished(Path(out), parts, without) if resume else None
+    run = _to_go_on_with(resume, Path(out), parts, without)
     if recipe is None and run is None:
         recipe = default_recipe(folder.spec.backbone)
         say(f"recipe {recipe}, the one for {folder.spec.backbone} features")
@@ -101,11 +104,17 @@ def train(
         stamp=stamp or runs.utc_stamp(datetime.now(UTC)),
         command=command,
         wtalkit=__version__,
+        study=study,
     )
     plan = spell_out(asked, folder.spec.dim)
     if run is not None:
         plan = _kept_plan(run, plan, seed)
+        if run.finished:
+            say(f"{run.folder} is finished")
+            return run
         say(f"going on with {run.folder}")
+    elif study is not None:
+        _require_same_settings(Path(out), plan)
     data = load_training_set(labels, folder, subset=plan.subset, min_snippets=plan.recipe.settings.min_snippets)
     for note in data.notes:
         say(note)
@@ -120,6 +129,38 @@ def train(
 
 def _say_nothing(_: str) -> None:
     return
+
+
+def _to_go_on_with(
+    resume: bool | str | os.PathLike[str], out: Path, parts: Sequence[str], without: Sequence[str]
+) -> Run | None:
+    """The run that ``resume`` means, None for a new one.
+
+    Raises:
+        UsageError: there is none, or it is one of other parts.
+    """
+    if isinstance(resume, bool):
+        return _unfinished(out, parts, without) if resume else None
+    named = Run(Path(resume))
+    run = named if named.config.is_file() else runs.resolve(resume)
+    if run is None or not run.config.is_file():
+        raise UsageError("is not the folder of a run", file=resume)
+    kept = Plan.read(run.config)
+    if (kept.parts, sorted(kept.without)) != (tuple(parts), sorted(without)):
+        raise UsageError(f"is a run of {' + '.join(kept.parts)}, or one without other parts", file=run.folder)
+    return run
+
+
+def _require_same_settings(out: Path, plan: Plan) -> None:
+    """A training joins a study only with the settings of those that are in it.
+
+    Raises:
+        ConfigError: a setting is another.
+    """
+    for member in runs.all_runs(out):
+        kept = Plan.read(member.config) if member.config.is_file() else None
+        if kept is not None and kept.study == plan.study:
+            _require_unchanged(member, kept.changed_settings(plan))
 
 
 def _unfinished(out: Path, parts: Sequence[str], without: Sequence[str]) -> Run:
@@ -156,10 +197,14 @@ def _kept_plan(run: Run, asked: Plan, seed: int | None) -> Plan:
         changed.append("seed")
     if asked.subset != kept.subset:
         changed.append("subset")
+    _require_unchanged(run, changed)
+    return replace(kept, device=asked.device)
+
+
+def _require_unchanged(run: Run, changed: Sequence[str]) -> None:
     if changed:
         raise ConfigError(
             f"was started with other values of {', '.join(changed)}",
             file=run.folder,
             remedy="A run keeps its settings; start a new one without --resume",
         )
-    return replace(kept, device=asked.device)
