@@ -113,8 +113,11 @@ class ACRNet(Method):
 
     def predict(self, streams: Streams, batch: Batch, fuse: Fuse) -> Outputs:
         rgb, flow = self.enhance(streams, batch)
-        cas, stream_attn = self.activate(rgb, flow, batch)
-        return self.localize(cas, stream_attn, batch, feat=fuse(rgb, flow), streams={"rgb": rgb, "flow": flow})
+        # The authors never join the streams. Joining and splitting them again lets plug-ins act where others fuse.
+        feat = fuse(rgb, flow)  # (B, T, 2D)
+        rgb_half, flow_half = feat.chunk(2, dim=-1)
+        cas, stream_attn = self.activate(rgb_half, flow_half, batch)
+        return self.localize(cas, stream_attn, batch, feat=feat, streams={"rgb": rgb, "flow": flow})
 
     def activate(self, rgb: Tensor, flow: Tensor, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The four heads: class logits (B, T, C) and each stream's attention (B, T), in float32."""
