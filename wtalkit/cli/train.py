@@ -165,7 +165,7 @@ def _study(folder: Path, method: str, parts: dict[str, Any], resume: bool) -> St
 
     if resume:
         return study_to_resume(folder, method, **parts)
-    return new_study(method, utc_stamp(datetime.now(UTC)))
+    return new_study(folder, method, utc_stamp(datetime.now(UTC)))
 
 
 def _split(names: list[str] | None) -> tuple[str, ...]:

@@ -38,9 +38,13 @@ class Study:
         return sorted(seeds, key=lambda seed: (seed not in self.members, seeds.index(seed)))
 
 
-def new_study(method: str, stamp: str) -> Study:
-    """An empty study; ``stamp`` is the time, see :func:`wtalkit.runs.utc_stamp`."""
-    return Study(f"{method}-{stamp}", {})
+def new_study(folder: str | os.PathLike[str], method: str, stamp: str) -> Study:
+    """An empty study with a name that no other in ``folder`` has; ``stamp`` is the time, as in a run's name."""
+    taken, name, number = all_studies(folder), f"{method}-{stamp}", 1
+    while name in taken:
+        number += 1
+        name = f"{method}-{stamp}.{number}"
+    return Study(name, {})
 
 
 def all_studies(folder: str | os.PathLike[str]) -> dict[str, Study]:
