@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
-import zlib
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from tests.parity.rules import check_gradients, check_inputs, features, official_weights
 from wtalkit.localization import DecoderSettings, raw_proposals
 from wtalkit.localization.runs import upsample_left
 from wtalkit.methods import load_official
@@ -20,25 +19,6 @@ from wtalkit.timeline import Timeline
 STEMS = ("acrnet", "acrnet_anet")
 pytestmark = pytest.mark.parity
 CLOSE = {"atol": 5e-5, "rtol": 1e-4}
-
-
-def generator(*key: object) -> np.random.Generator:
-    return np.random.Generator(np.random.PCG64(zlib.crc32("/".join(map(str, key)).encode())))
-
-
-def official_weights(meta: dict[str, Any]) -> dict[str, torch.Tensor]:
-    state = {}
-    for entry in meta["parameters"]:
-        drawn = generator(meta["seed"], meta["fixture"], entry["name"]).standard_normal(entry["shape"])
-        state[entry["name"]] = torch.from_numpy((drawn * entry["gain"] / math.sqrt(entry["fan"])).astype(np.float32))
-    return state
-
-
-def features(meta: dict[str, Any], video: int) -> torch.Tensor:
-    draw, t = generator(meta["seed"], meta["fixture"], "input", video), meta["config"]["T"]
-    slow, fast = draw.standard_normal((math.ceil(t / 5), 2048)), draw.standard_normal((t, 2048))
-    x = 0.5 * np.maximum(0, slow[np.arange(t) // 5] + 0.4 * fast)
-    return torch.from_numpy(x.astype(np.float32))
 
 
 @pytest.fixture(scope="module")
@@ -60,12 +40,7 @@ def out(model: Composition, batch: Batch) -> Outputs:
 
 
 def test_inputs_follow_the_rule(reference: Any, batch: Batch) -> None:
-    probes = reference.meta["input_probe"]
-    assert probes
-    for name, expected in probes.items():
-        row = int(name.removeprefix("input_"))
-        x = torch.cat([batch.rgb[row], batch.flow[row]], dim=-1).numpy()
-        np.testing.assert_allclose([*x.ravel()[:4], x.sum(dtype=np.float64)], expected, rtol=1e-6)
+    check_inputs(reference.meta, batch.rgb, batch.flow)
 
 
 def test_parameter_count(reference: Any, model: Composition) -> None:
@@ -110,22 +85,7 @@ def test_losses_and_gradients(reference: Any, model: Composition, batch: Batch) 
         expected = reference.arrays[f"loss_{name.removeprefix('base.')}"]
         np.testing.assert_allclose(term.value.item(), expected, **CLOSE, err_msg=name)
     np.testing.assert_allclose(total.item(), reference.arrays["loss_total"], **CLOSE)
-    found = dict(model.base.named_parameters())
-    names = [str(name) for name in reference.arrays["grad_names"]]
-    assert names
-    for name, norm, total_gradient in zip(
-        names, reference.arrays["grad_l2"], reference.arrays["grad_sum"], strict=True
-    ):
-        gradient = found[name].grad
-        if math.isnan(norm):
-            assert gradient is None, name
-            continue
-        assert gradient is not None, name
-        # A sum of thousands of values of both signs is exact only to a share of their norm.
-        np.testing.assert_allclose(gradient.double().norm().item(), norm, rtol=1e-3, err_msg=name)
-        np.testing.assert_allclose(
-            gradient.double().sum().item(), total_gradient, rtol=1e-3, atol=1e-4 * norm, err_msg=name
-        )
+    check_gradients(reference.arrays, dict(model.base.named_parameters()))
 
 
 def near_a_threshold(scores: np.ndarray, settings: DecoderSettings) -> int:

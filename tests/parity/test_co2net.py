@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,17 +10,25 @@ import pytest
 import torch
 
 from tests.parity.rules import check_gradients, check_inputs, features, official_weights
+from wtalkit.evaluation.ambiguous import touches
+from wtalkit.localization import DecoderSettings, decode, raw_proposals
 from wtalkit.methods import build, load_official
+from wtalkit.methods.co2net import video_scores
 from wtalkit.methods.co2net_losses import suppress
 from wtalkit.methods.composition import Composition, total_loss
-from wtalkit.methods.interface import Batch, Outputs, Progress, Term
+from wtalkit.methods.interface import Batch, Outputs, Progress
 from wtalkit.methods.masking import topk_count, topk_mean
+from wtalkit.timeline import Timeline
 
 STEMS = ("co2net", "co2net_anet", "delu", "delu_anet")
 pytestmark = pytest.mark.parity
 CLOSE = {"atol": 5e-5, "rtol": 1e-4}
 PAIRS = ((0, 1), (2, 3), (4, 5))
 DEAD = "feat_encoder."
+TIMELINE = Timeline(25.0)
+CASES = ("prop0", "prop1", "prop2", "multi")
+MULTI_VIDEO, MULTI_CLASSES = 3, [3, 7]
+AMBIGUOUS_S = ((0.0, 1.4), (95.7, 97.2))  # of video_test_0000278
 STORED = {
     "mil_orig": "mil_orig", "mil_supp": "mil_supp", "contrastive": "contrastive", "mutual": "mutual",
     "norm": "norm_mean3", "guide": "guide_mean3", "edl": "edl_unweighted", "uct": "uct_guide_unweighted",
@@ -78,10 +86,6 @@ def out(model: Composition, batch: Batch) -> Outputs:
     return found
 
 
-def terms_at(model: Composition, batch: Batch, step: int, steps: int) -> dict[str, Term]:
-    return model.losses(*model(batch), batch, Progress(step=step, max_step=steps))
-
-
 def test_inputs_follow_the_rule(reference: Any, batch: Batch) -> None:
     check_inputs(reference.meta, batch.rgb, batch.flow)
 
@@ -122,7 +126,7 @@ def test_top_snippets(reference: Any, out: Outputs, batch: Batch) -> None:
 
 def test_losses_and_gradients(reference: Any, model: Composition, batch: Batch) -> None:
     model.zero_grad()
-    terms = terms_at(model, batch, 0, reference.meta["config"].get("max_iter", 1))
+    terms = model.losses(*model(batch), batch, Progress(step=0, max_step=reference.meta["config"].get("max_iter", 1)))
     total = total_loss(terms)
     total.backward()
     for name, term in terms.items():
@@ -133,13 +137,109 @@ def test_losses_and_gradients(reference: Any, model: Composition, batch: Batch) 
     check_gradients(reference.arrays, dict(model.base.named_parameters()))
 
 
-def test_snippet_weights_turn_with_the_training(reference: Any, model: Composition, batch: Batch) -> None:
+def test_snippet_weights_turn_with_the_training(reference: Any, model: Composition, batch: Batch, out: Outputs) -> None:
     if "uct_itr" not in reference.arrays:
         assert "uct" not in model.base.components
         return
     names = ("uct_itr", "uct_guide_unweighted_at_itr", "total_at_itr")
     for step, value, total in zip(*(reference.arrays[name] for name in names), strict=True):
-        with torch.no_grad():
-            terms = terms_at(model, batch, int(step), reference.meta["config"]["max_iter"])
+        progress = Progress(step=int(step), max_step=reference.meta["config"]["max_iter"])
+        terms = model.losses(out, {}, batch, progress)
         np.testing.assert_allclose(terms["base.uct"].value.item(), value, **CLOSE)
         np.testing.assert_allclose(total_loss(terms).item(), total, **CLOSE)
+
+
+@dataclass(frozen=True)
+class Curves:
+    """What the decoder sees of one video."""
+
+    act_scores: np.ndarray
+    attn: np.ndarray
+    video_scores: np.ndarray
+    score_logits: np.ndarray
+
+
+@pytest.fixture(params=["own", "stored"])
+def cas_and_attention(request: pytest.FixtureRequest, reference: Any, out: Outputs) -> tuple[torch.Tensor, ...]:
+    """Logits (B, T, C + 1) and attention (B, T), of our network and of the official one."""
+    if request.param == "own":
+        return out.cas_logits, out.attn
+    return torch.from_numpy(reference.arrays["out_cas"]), torch.from_numpy(reference.arrays["out_attn"])[..., 0]
+
+
+def curves(reference: Any, cas_and_attention: tuple[torch.Tensor, ...], case: str) -> Curves:
+    row = MULTI_VIDEO if case == "multi" else int(case.removeprefix("prop"))
+    cas, attn = cas_and_attention[0][row].clone(), cas_and_attention[1][row]
+    if case == "multi":
+        cas[:, MULTI_CLASSES] += float(reference.arrays["multi_cas_added"])
+    scores = cas * attn[:, None]
+    video = video_scores(scores[None], torch.ones(1, len(cas), dtype=torch.bool))[0, :-1]
+    found = (torch.softmax(scores, dim=-1)[:, :-1], attn, video, scores[:, :-1])
+    return Curves(*(value.numpy() for value in found))
+
+
+def settings(reference: Any, model: Composition, **changes: Any) -> DecoderSettings:
+    """The method's own settings, which are the fixture's, and what only parity needs."""
+    config, own = reference.meta["config"], model.decoder_settings()
+    stated = {
+        "cls_threshold": config["video_threshold"],
+        "attn_thresholds": tuple(config["attention_thresholds"]),
+        "inflation": config["oic_lambda"],
+        "gamma": config["gamma_oic"],
+        "sigma": config["soft_nms_sigma"],
+    }
+    for name, value in stated.items():
+        np.testing.assert_allclose(own.get(name, getattr(DecoderSettings(), name)), value, rtol=1e-12, err_msg=name)
+    return DecoderSettings.from_dict({**own, **stated, "lose_lone_first": True, "drop_short": 0.0, **changes})
+
+
+def after_nms(reference: Any, model: Composition, seen: Curves, **changes: Any) -> np.ndarray:
+    """Start, end, class, score in snippets, class by class, best first."""
+    found = decode(
+        seen.act_scores, seen.attn, seen.video_scores, score_logits=seen.score_logits,
+        classes=[str(number) for number in range(seen.act_scores.shape[1])],
+        timeline=TIMELINE, duration_s=1e6, settings=settings(reference, model, **changes),
+    )  # fmt: skip
+    place = TIMELINE.to_position
+    rows = [[round(place(s.start_s)), round(place(s.end_s)), int(s.label), s.score] for s in found]
+    return np.array(sorted(rows, key=lambda row: row[2]), dtype=float).reshape(-1, 4)
+
+
+def check_segments(mine: np.ndarray, official: np.ndarray) -> None:
+    """Rows of start, end, class, score; the order, in which equal scores are free, does not count."""
+    assert len(official)
+    mine, official = (rows[np.lexsort((rows[:, 3], rows[:, 1], rows[:, 0], rows[:, 2]))] for rows in (mine, official))
+    np.testing.assert_array_equal(mine[:, :3], official[:, :3])
+    np.testing.assert_allclose(mine[:, 3], official[:, 3], atol=1e-4)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_proposals(reference: Any, model: Composition, cas_and_attention: tuple[torch.Tensor, ...], case: str) -> None:
+    seen, stored = curves(reference, cas_and_attention, case), reference.arrays
+    np.testing.assert_allclose(seen.video_scores, stored[f"{case}_video_score"], **CLOSE)
+    found = raw_proposals(
+        seen.act_scores, seen.attn, seen.video_scores, score_logits=seen.score_logits,
+        timeline=TIMELINE, settings=settings(reference, model),
+    )  # fmt: skip
+    before = np.column_stack([found.points, found.label, found.scores])
+    check_segments(before, stored[f"{case}_before_nms"][:, [2, 3, 0, 1]])
+    check_segments(after_nms(reference, model, seen), stored[f"{case}_after_nms"])
+
+
+def test_ambiguous_intervals(reference: Any, model: Composition, cas_and_attention: tuple[torch.Tensor, ...]) -> None:
+    found = after_nms(reference, model, curves(reference, cas_and_attention, "prop0"))
+    seconds = np.vectorize(TIMELINE.to_seconds)(found[:, :2])
+    kept = found[~touches(seconds, AMBIGUOUS_S, fps=TIMELINE.fps, stride=TIMELINE.stride)]
+    assert len(kept) < len(found)
+    check_segments(kept, reference.arrays["prop0_after_ambiguous_filter"])
+
+
+def test_delu_drops_single_snippets_last(
+    reference: Any, model: Composition, cas_and_attention: tuple[torch.Tensor, ...]
+) -> None:
+    drop_short = model.decoder_settings().get("drop_short", 0.0)
+    assert drop_short == (1.0 if model.base.name == "delu" else 0.0)
+    everything = reference.arrays["multi_after_nms"]
+    long_enough = everything[everything[:, 1] - everything[:, 0] > drop_short]
+    found = after_nms(reference, model, curves(reference, cas_and_attention, "multi"), drop_short=drop_short)
+    check_segments(found, long_enough)

@@ -159,14 +159,13 @@ class CO2Net(Method):
         cas, attn_rgb, attn_flow = cas.mT, attn_rgb[:, 0], attn_flow[:, 0]  # (B, T, C + 1), (B, T) twice
         attn = (attn_rgb + attn_flow) / 2
         scores = cas * attn[..., None]
-        video = topk_mean(scores, batch.mask, topk_count(batch.mask, VIDEO_SHARE))  # (B, C + 1)
         actions = slice(self.num_classes)
         return Outputs(
             cas_logits=cas,
             attn=attn,
             stream_attn={"rgb": attn_rgb, "flow": attn_flow},
             act_scores=torch.softmax(scores, dim=-1)[..., actions] * valid.mT,
-            video_scores=torch.softmax(video, dim=-1)[..., actions],
+            video_scores=video_scores(scores, batch.mask)[..., actions],
             feat=feat.mT,
             streams={"rgb": rgb.mT, "flow": flow.mT},
             extra={"score_logits": scores[..., actions]},
@@ -234,6 +233,11 @@ class CO2Net(Method):
     def activitynet_options(cls) -> dict[str, Any]:
         """What the authors change for ActivityNet; the weights do not tell, the number of classes does."""
         return {"pool_kernel": ACTIVITYNET_POOL, "k": 5}
+
+
+def video_scores(scores: Tensor, mask: Tensor) -> Tensor:
+    """Class distribution (B, C + 1) of each video's best snippets by scores (B, T, C + 1)."""
+    return torch.softmax(topk_mean(scores, mask, topk_count(mask, VIDEO_SHARE)), dim=-1)
 
 
 def attention_levels(count: int) -> tuple[float, ...]:
