@@ -1,7 +1,7 @@
 """Find when actions happen in videos, learnt from labels that only say what happens.
 
-Each command of the command line is a function here: :func:`extract`, :func:`train`, :func:`detect`, :func:`evaluate`.
-They are imported on first use, so that ``import wtalkit`` stays instant.
+Each command of the command line is a function here: :func:`extract`, :func:`train`, :func:`detect`, :func:`evaluate`,
+:func:`compare`. They are imported on first use, so that ``import wtalkit`` stays instant.
 """
 
 from __future__ import annotations
@@ -16,13 +16,15 @@ if TYPE_CHECKING:
     from wtalkit.detection import detect
     from wtalkit.extraction import extract
     from wtalkit.scoring import evaluate
+    from wtalkit.studies import compare
     from wtalkit.training import train
 
 __version__ = "0.1.0"
 
-__all__ = ["Detections", "Segment", "WtalkitError", "__version__", "detect", "evaluate", "extract", "train"]
+__all__ = ["Detections", "Segment", "WtalkitError", "__version__", "compare", "detect", "evaluate", "extract", "train"]
 
 _HOMES = {
+    "compare": "wtalkit.studies",
     "detect": "wtalkit.detection",
     "evaluate": "wtalkit.scoring",
     "extract": "wtalkit.extraction",

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from wtalkit import __version__
-from wtalkit.cli import demo, detect, doctor, evaluate, extract, methods, models, train
+from wtalkit.cli import compare, demo, detect, doctor, evaluate, extract, methods, models, train
 from wtalkit.errors import WtalkitError
 
 INTERRUPTED = 130
@@ -31,6 +31,7 @@ app.command("extract")(extract.command)
 app.command("train")(train.command)
 app.command("detect")(detect.command)
 app.command("evaluate")(evaluate.command)
+app.command("compare")(compare.command)
 app.command("demo")(demo.command)
 app.command("methods")(methods.command)
 app.add_typer(models.app, name="models")

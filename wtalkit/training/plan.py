@@ -88,7 +88,7 @@ class Plan:
 
     def changed_settings(self, other: Plan) -> list[str]:
         """Keys (dotted) whose values differ, the method's options included."""
-        return sorted(_differences(_flat(self.recipe.to_dict()), _flat(other.recipe.to_dict())))
+        return sorted(_differences(flat(self.recipe.to_dict()), flat(other.recipe.to_dict())))
 
 
 def resolve_parts(method: str, base: str | None, plugins: Sequence[str]) -> tuple[str, ...]:
@@ -108,11 +108,12 @@ def resolve_parts(method: str, base: str | None, plugins: Sequence[str]) -> tupl
     return method, *dict.fromkeys(chain)
 
 
-def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Tables within a table as dotted keys."""
     found: dict[str, Any] = {}
     for key, value in table.items():
         if isinstance(value, dict):
-            found.update(_flat(value, f"{prefix}{key}."))
+            found.update(flat(value, f"{prefix}{key}."))
         else:
             found[f"{prefix}{key}"] = value
     return found

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from wtalkit.cli import compare as command
+from wtalkit.cli import main
+
+TRAIN = ["train", "--method", "acrnet", "--set", "steps=3", "--set", "batch_size=2"]
+
+
+@pytest.fixture
+def trained(features: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*TRAIN, "--seeds", "0,1"]) == 0
+    assert main([*TRAIN, "--without", "mca"]) == 0
+    capsys.readouterr()
+
+
+@pytest.mark.usefixtures("trained")
+def test_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", "--base", "acrnet"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split()[:5] == ["mAP", "in", "%", "seeds", "0.10"]
+    assert lines[1].startswith("acrnet ")
+    assert " ± " in lines[1]
+    assert lines[2].startswith("acrnet without mca ")
+    assert lines[3].startswith("  to acrnet ")
+    assert lines[-1].startswith("1 video of subset testing, 3 instances. Next: wtalkit compare RUN...")
+
+
+@pytest.mark.usefixtures("trained")
+def test_documents(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["compare", "runs", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert [(row["base"], row["without"], row["seeds"]) for row in rows] == [
+        ("acrnet", [], [0, 1]),
+        ("acrnet", ["mca"], [0]),
+    ]
+    assert rows[0]["map"]["0.50"].keys() == {"mean", "std"}
+    assert rows[1]["map"]["0.50"]["std"] is None
+
+    assert main(["compare", "runs", "--format", "markdown"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("| mAP in % |")
+    for name, start in (("t.md", "| mAP"), ("t.csv", "name,base"), ("t.json", "{"), ("t.txt", "| mAP")):
+        assert main(["compare", "runs", "--out", str(tmp_path / name)]) == 0
+        assert f"written to {tmp_path / name}." in capsys.readouterr().out
+        assert (tmp_path / name).read_text().startswith(start)
+    assert (tmp_path / "t.md").read_text() == shown
+
+
+@pytest.mark.usefixtures("trained")
+def test_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    from wtalkit import compare
+    from wtalkit.studies.tables import cells
+
+    found = compare(["runs"])
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    for columns in (200, 100, 80):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        header, lines = cells(found, command._fitting(found))
+        widths = [max(map(len, column)) for column in zip(header, *lines, strict=True)]
+        assert sum(widths) + 2 * (len(widths) - 1) <= columns
+        assert header[-4:] == ["0.1:0.5", "0.3:0.7", "0.1:0.7", "training"]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("compare", "no run, study or folder of runs is named 'runs'"),
+        ("compare nope", "no run, study or folder of runs is named 'nope'"),
+        ("compare --format html", "'html' is not one of 'table', 'markdown', 'csv'"),
+    ],
+)
+def test_wrong_usage(features: Path, capsys: pytest.CaptureFixture[str], line: str, said: str) -> None:
+    assert main(line.split()) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert said in captured.err

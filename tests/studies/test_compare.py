@@ -1,0 +1,159 @@
+"""Which runs are meant, how they are grouped and named, and what is kept of their scores."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests import toys
+from wtalkit import compare, runs
+from wtalkit.cli import main
+from wtalkit.errors import ModelError
+from wtalkit.scoring import evaluate
+from wtalkit.training.seeds import all_studies
+
+SHORT = ["--set", "steps=3", "--set", "batch_size=2"]
+
+
+def train(*arguments: str) -> None:
+    assert main(["train", "--method", "acrnet", *SHORT, *arguments]) == 0
+
+
+def names(*given: str) -> list[str]:
+    return [row.group.name for row in compare(given).rows]
+
+
+def test_a_row_holds_the_mean_of_its_runs(features: Path) -> None:
+    train("--seeds", "0,1")
+    (row,) = compare(["runs"]).rows
+    scores = [evaluate(model=run.model)["map"]["0.30"] for run in runs.all_runs("runs")]
+    assert row.map["0.30"].mean == pytest.approx(sum(scores) / 2)
+    assert row.map["0.30"].std == pytest.approx(abs(scores[0] - scores[1]) / 2**0.5)
+    assert row.map["0.30"].n == 2
+    average = [evaluate(model=run.model)["average_map"] for run in runs.all_runs("runs")]
+    assert row.averages["0.1:0.7"].mean == pytest.approx(sum(average) / 2)
+
+
+def test_ways_to_name_runs(features: Path) -> None:
+    train("--seeds", "0,1")
+    train("--without", "mca")
+    newest = runs.newest("runs")
+    assert newest is not None
+    (study,) = all_studies("runs")
+    both = ["acrnet", "acrnet without mca"]
+    assert names() == names("runs") == both
+    assert names("latest") == names(newest.name) == names(f"runs/{newest.name}") == both[1:]
+    assert names(study) == names(f"runs/{study}") == both[:1]
+    assert names("latest", study, "runs") == both[::-1]
+
+
+def test_rows_of_one_name_are_told_apart(features: Path) -> None:
+    train("--seed", "0")
+    train("--seed", "1", "--set", "lr=0.01")
+    assert names("runs") == ["acrnet (lr=0.0005)", "acrnet (lr=0.01)"]
+
+
+def test_the_same_seed_twice_counts_once(features: Path) -> None:
+    train()
+    train()
+    found = compare(["runs"])
+    first, second = runs.all_runs("runs")
+    assert [member.run.name for member in found.rows[0].group.members] == [second.name]
+    assert f"runs/{first.name} is left out" in found.notes[0]
+
+
+def test_differences_to_a_base(features: Path) -> None:
+    train("--seed", "0")
+    first = runs.newest("runs")
+    assert first is not None
+    train("--seed", "0", "--without", "mca")
+    for base in ("acrnet", first.name):
+        found = compare(["latest"] if base == first.name else ["runs"], base=base)
+        rows = found.rows
+        assert [row.group.name for row in rows] == ["acrnet", "acrnet without mca"]
+        assert found.base == "acrnet"
+        assert rows[0].differences == {}
+        assert rows[1].differences["0.10"] == pytest.approx(rows[1].map["0.10"].mean - rows[0].map["0.10"].mean)
+    with pytest.raises(ModelError, match=r"the base 'acrnett' is no row, run or study\. Did you mean acrnet"):
+        compare(["runs"], base="acrnett")
+
+
+def test_what_was_scored_once_is_kept(features: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train()
+    before = compare(["latest"]).to_dict()
+    calls: list[object] = []
+    monkeypatch.setattr("wtalkit.scoring.evaluate", lambda **given: calls.append(given) or evaluate(**given))
+    assert compare(["latest"]).to_dict() == before
+    assert calls == []
+    for number, change in enumerate(
+        (
+            lambda: compare(["latest"], again=True),
+            lambda: compare(["latest"], tiou="0.5"),
+            lambda: toys.write_random_features(features, "c", _models(), seed=9),
+        ),
+        start=1,
+    ):
+        change()
+        compare(["latest"])
+        assert len(calls) == number
+    (kept, *_) = Path("runs/latest/scores").glob("*.json")
+    for path in Path("runs/latest/scores").glob("*.json"):
+        path.write_text(kept.read_text()[:-20])  # damaged ones are not believed
+    compare(["latest"])
+    assert len(calls) == 4
+
+
+def _models() -> Path:
+    from wtalkit.zoo import bundled_dir
+
+    return bundled_dir()
+
+
+def test_unfinished_runs(features: Path) -> None:
+    train("--seeds", "0,1")
+    first, second = runs.all_runs("runs")
+    second.model.unlink()
+    found = compare(["runs"])
+    assert found.notes == (f"runs/{second.name} is not finished and left out",)
+    assert [member.run.name for member in found.rows[0].group.members] == [first.name]
+    with pytest.raises(ModelError, match=r"has no model yet\. Finish it with wtalkit train --resume"):
+        compare([second.name])
+    with pytest.raises(ModelError, match="no run, study or folder of runs is named 'nope'"):
+        compare(["nope"])
+
+
+def test_runs_of_other_actions(features: Path) -> None:
+    train()
+    document = json.loads(Path("annotations.json").read_text().replace("wave", "bend"))
+    Path("other.json").write_text(json.dumps(document))
+    train("--annotations", "other.json")
+    with pytest.raises(ModelError, match=r"knows other actions than .* \(bend and 2 in all differ\)"):
+        compare(["runs"])
+
+
+def test_runs_of_other_features(features: Path, bundled: Path) -> None:
+    train()
+    for key in "abc":
+        toys.write_random_features(Path("slower"), key, bundled, fps=6.25)
+    with pytest.raises(ModelError, match=r"trained on other features than slower holds: fps 12\.5 and 6\.25"):
+        compare(["latest"], features="slower")
+
+
+def test_a_run_without_its_config(features: Path) -> None:
+    train()
+    shutil.copytree("runs/latest", "moved", symlinks=False)
+    Path("moved/config.toml").unlink()
+    with pytest.raises(ModelError, match=r"moved: has no config\.toml"):
+        compare(["moved"])
+
+
+def test_time_of_a_training(features: Path) -> None:
+    train("--seeds", "0,1")
+    (row,) = compare(["runs"]).rows
+    assert row.group.seconds is not None
+    assert row.group.seconds.n == 2
+    runs.all_runs("runs")[0].timing.unlink()
+    assert compare(["runs"]).rows[0].group.seconds is None

@@ -1,0 +1,188 @@
+"""Runs that differ in their seed only, and what to call them."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from wtalkit.errors import ModelError
+from wtalkit.modelfile import ModelHeader
+from wtalkit.runs import Run
+from wtalkit.training.plan import Plan, flat
+from wtalkit.training.timing import read_timing
+
+_NAMED = 3
+"""Differing settings that go into a name."""
+
+AVERAGES = (
+    ("0.1:0.5", 0.1, 0.5, 0.1),
+    ("0.3:0.7", 0.3, 0.7, 0.1),
+    ("0.1:0.7", 0.1, 0.7, 0.1),
+    ("0.5:0.95", 0.5, 0.95, 0.05),
+)
+"""The papers' averages: name, first and last threshold, step."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number over n trainings.
+
+    Attributes:
+        mean: their mean.
+        std: their sample standard deviation; None of one training.
+        n: how many.
+    """
+
+    mean: float
+    std: float | None
+    n: int
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Figure:
+        return cls(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None, len(values))
+
+    def to_dict(self) -> dict[str, float | None]:
+        return {"mean": self.mean, "std": self.std}
+
+
+@dataclass(frozen=True)
+class Member:
+    """A finished run with what it says of itself."""
+
+    run: Run
+    plan: Plan
+    header: ModelHeader
+
+    @classmethod
+    def of(cls, run: Run) -> Member:
+        """Read a run's ``config.toml`` and its model's header.
+
+        Raises:
+            ModelError, ConfigError: one of them is missing or cannot be used.
+        """
+        from wtalkit.modelfile import read_header
+
+        if not run.config.is_file():
+            raise ModelError("has no config.toml, so what was trained is unknown", file=run.folder)
+        return cls(run, Plan.read(run.config), read_header(run.model))
+
+    @property
+    def seconds(self) -> float | None:
+        """Wall time of its training; None where it is not known in full."""
+        timing = read_timing(self.run)
+        steps = self.plan.recipe.settings.steps
+        return timing.seconds if timing is not None and timing.steps >= steps else None
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Everything that is the same in runs that differ in their seed only."""
+        return {
+            **flat(self.plan.recipe.to_dict()),
+            "parts": self.plan.parts,
+            "without": tuple(sorted(self.plan.without)),
+            "subset": self.plan.subset,
+            "data": self.header.provenance.get("data_digest"),
+            "wtalkit": self.plan.wtalkit,
+        }
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs that differ in their seed only.
+
+    Attributes:
+        name: what to call them.
+        members: by seed.
+    """
+
+    name: str
+    members: tuple[Member, ...]
+
+    @property
+    def plan(self) -> Plan:
+        return self.members[0].plan
+
+    @property
+    def seconds(self) -> Figure | None:
+        """Wall time of a training; None if one of them is not known."""
+        known = [member.seconds for member in self.members]
+        return Figure.of([value for value in known if value is not None]) if None not in known else None
+
+
+def group(runs: Iterable[Run]) -> tuple[list[Group], list[str]]:
+    """Put runs together that differ in their seed only, in the order given, and say what was left out.
+
+    Raises:
+        ModelError: a run cannot be read, or two know other actions.
+    """
+    members = [Member.of(run) for run in runs]
+    _require_one_class_list(members)
+    found: dict[str, dict[int, Member]] = {}
+    notes = []
+    for member in sorted(members, key=lambda member: member.run.order):
+        alike = found.setdefault(repr(sorted(member.identity.items())), {})
+        if member.plan.seed in alike:
+            older = alike[member.plan.seed].run.folder
+            notes.append(f"{older} is left out: {member.run.folder} is newer, with the same settings and seed")
+        alike[member.plan.seed] = member
+    place = {member.run.folder: index for index, member in enumerate(members)}
+    groups = sorted(found.values(), key=lambda alike: min(place[member.run.folder] for member in alike.values()))
+    ordered = [tuple(alike[seed] for seed in sorted(alike)) for alike in groups]
+    return [Group(name, alike) for name, alike in zip(_names(ordered), ordered, strict=True)], notes
+
+
+def named_averages(scores: Mapping[str, float]) -> dict[str, float]:
+    """The papers' averages that the thresholds allow; else the mean over all of them, if there are several."""
+    found = {}
+    for name, first, last, step in AVERAGES:
+        keys = [f"{first + index * step:.2f}" for index in range(round((last - first) / step) + 1)]
+        if all(key in scores for key in keys):
+            found[name] = statistics.fmean(scores[key] for key in keys)
+    if not found and len(scores) > 1:
+        found["mean"] = statistics.fmean(scores.values())
+    return found
+
+
+def composition(plan: Plan) -> str:
+    """``acrnet + clasnet without brm``."""
+    left_out = f" without {', '.join(plan.without)}" if plan.without else ""
+    return " + ".join(plan.parts) + left_out
+
+
+def _require_one_class_list(members: Sequence[Member]) -> None:
+    for member in members[1:]:
+        if set(member.header.classes) != set(members[0].header.classes):
+            odd = sorted(set(member.header.classes) ^ set(members[0].header.classes))
+            raise ModelError(
+                f"knows other actions than {members[0].run.folder} ({odd[0]} and {len(odd)} in all differ)",
+                file=member.run.folder,
+                remedy="Compare runs of one set of actions",
+            )
+
+
+def _names(groups: Sequence[tuple[Member, ...]]) -> list[str]:
+    """A name for each group; where two would be the same, the settings that tell them apart are added."""
+    plain = [composition(members[0].plan) for members in groups]
+    identities = [members[0].identity for members in groups]
+    names = []
+    for name, identity in zip(plain, identities, strict=True):
+        rivals = [other for other_name, other in zip(plain, identities, strict=True) if other_name == name]
+        differing = [key for key in sorted(identity) if any(other.get(key) != identity[key] for other in rivals)]
+        shown = ", ".join(f"{key}={_shown(identity[key])}" for key in differing[:_NAMED])
+        more = ", ..." if len(differing) > _NAMED else ""
+        names.append(f"{name} ({shown}{more})" if differing else name)
+    counts, seen = Counter(names), Counter[str]()
+    for index, name in enumerate(names):
+        if counts[name] > 1:  # they differ in something that is absent from one of them, or beyond the first few
+            seen[name] += 1
+            names[index] = f"{name} #{seen[name]}"
+    return names
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, (list, tuple)):
+        return f"{len(value)} values"
+    return f"{value:g}" if isinstance(value, float) else str(value)

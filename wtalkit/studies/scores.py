@@ -1,0 +1,139 @@
+"""Scores of runs, kept in each run's folder, so that what was scored once is not scored again.
+
+A kept score is found by everything it depends on: the model file, the ground truth, the feature files (by size and
+time of change), subset, thresholds, and the code that localizes and scores.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from wtalkit.atomic import write_text
+from wtalkit.errors import MachineError, ModelError
+from wtalkit.evaluation import parse_tiou
+from wtalkit.features import FeatureFolder, FeatureSpec, preset
+from wtalkit.modelfile import ModelHeader
+from wtalkit.runs import Run
+
+SCHEMA = 1
+_KEPT = ("map", "average_map", "per_class", "videos", "instances", "subset", "excluded", "warnings")
+_CODE = ("annotations", "evaluation", "features", "localization", "methods", "detection.py", "scoring.py")
+
+
+@dataclass(frozen=True)
+class TestData:
+    """What runs are scored on.
+
+    Attributes:
+        features: folder of features.
+        truth: annotations with segments.
+        subset: the subset scored; None for its usual names.
+        tiou: thresholds as text.
+        assume_spec: spec of features without records.
+    """
+
+    __test__ = False  # no class of tests, whatever pytest thinks
+
+    features: Path
+    truth: Path
+    subset: str | None
+    tiou: str
+    assume_spec: str | None
+
+    @cached_property
+    def spec(self) -> FeatureSpec:
+        """The one spec of the features.
+
+        Raises:
+            FeaturesError: there is no such folder, or it holds features of several specs.
+        """
+        assume = None if self.assume_spec is None else preset(self.assume_spec)
+        return FeatureFolder(self.features, assume=assume).spec
+
+    @cached_property
+    def thresholds(self) -> tuple[float, ...]:
+        return parse_tiou(self.tiou)
+
+    @cached_property
+    def digest(self) -> str:
+        """Changes when the ground truth, a feature file or the scoring code does."""
+        digest = hashlib.sha256(self.truth.read_bytes() if self.truth.is_file() else b"")
+        for path in sorted(self.features.rglob("*")):
+            if path.suffix in (".npy", ".json"):
+                facts = path.stat()
+                name = path.relative_to(self.features).as_posix()
+                digest.update(f"{name} {facts.st_size} {facts.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
+        package = Path(__file__).parent.parent
+        for part in _CODE:
+            for path in sorted((package / part).rglob("*.py")) or [package / part]:
+                digest.update(path.read_bytes())
+        return digest.hexdigest()
+
+
+def score(run: Run, header: ModelHeader, data: TestData, *, again: bool = False) -> dict[str, Any]:
+    """What :func:`wtalkit.evaluate` says of a run's model, from its folder if it was asked before.
+
+    Args:
+        run: a finished run.
+        header: of its model.
+        data: what to score it on.
+        again: score in any case.
+
+    Raises:
+        UsageError: the model does not fit the features, or there is nothing to score.
+    """
+    _require_features(run, header, data)
+    facts = {
+        "schema": SCHEMA,
+        "model": _sha256(run.model),
+        "data": data.digest,
+        "subset": data.subset,
+        "tiou": [f"{value:.6f}" for value in data.thresholds],
+        "assume_spec": data.assume_spec,
+    }
+    name = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+    path = run.folder / "scores" / f"{name}.json"
+    kept = None if again else _read(path, facts)
+    if kept is not None:
+        return kept
+    from wtalkit.scoring import evaluate
+
+    found = evaluate(
+        model=run.model, features=data.features, ground_truth=data.truth, subset=data.subset,
+        tiou=data.thresholds, assume_spec=data.assume_spec,
+    )  # fmt: skip
+    result = {key: found[key] for key in _KEPT if key in found}
+    with suppress(MachineError):  # somebody else's run, or a full disk: it is only kept to save time
+        write_text(path, json.dumps({**facts, "result": result}) + "\n")
+    return result
+
+
+def _require_features(run: Run, header: ModelHeader, data: TestData) -> None:
+    if header.feature_spec is None:
+        raise ModelError("does not say which features it was trained on", file=run.model)
+    if differences := FeatureSpec.from_dict(header.feature_spec).differences(data.spec):
+        raise ModelError(
+            f"was trained on other features than {data.features} holds: {'; '.join(differences)} (the model's first)",
+            file=run.folder,
+            remedy="Name its own with --features, and compare runs of other features apart",
+        )
+
+
+def _read(path: Path, facts: dict[str, Any]) -> dict[str, Any] | None:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        result: dict[str, Any] = document.pop("result")
+        return result if document == facts else None
+    except (OSError, ValueError, KeyError, AttributeError):
+        return None
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
