@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,8 +11,8 @@ import torch
 from torch import Tensor
 
 from wtalkit.bench import loops
-from wtalkit.bench.losses import FORMS
 from wtalkit.bench.loops import Heads, Targets
+from wtalkit.bench.losses import FORMS, targets
 from wtalkit.methods import create
 from wtalkit.methods.interface import Batch, Progress
 
@@ -67,6 +68,16 @@ def test_whole_batches_equal_the_loops(method: str, options: dict[str, Any], len
         )
     for name, mine, theirs in zip(Heads._fields, fast_grads, slow_grads, strict=True):
         torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=1e-5, msg=lambda text, name=name: f"{name}: {text}")
+
+
+@pytest.mark.parametrize("method", ["co2net", "delu"])
+def test_pairs_without_a_shared_class(method: str) -> None:
+    form, model = FORMS[method], create(method, num_classes=5, feature_dim=8)
+    heads, batch = inputs([9, 5], 5, 6)
+    batch = replace(batch, labels=torch.eye(2, 5).double(), pairs=((0, 1),))
+    terms, gradients = with_gradients(heads, lambda x: form.vectorised(model, x, batch, Progress()))
+    assert terms["contrastive"] == form.loop(heads, targets(batch, Progress()), model.base.options)["contrastive"] == 0
+    assert not gradients[-1].any()
 
 
 def with_gradients(

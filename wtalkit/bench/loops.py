@@ -88,17 +88,18 @@ def acrnet(heads: Heads, targets: Targets, options: ACRNetOptions) -> Terms:
 
 def co2net(heads: Heads, targets: Targets, options: CO2NetOptions) -> Terms:
     """The six losses of CO2-Net."""
-    original, suppressed, mutual, norm, guide, pulled = [], [], [], [], [], []
+    terms: dict[str, list[Tensor]] = {name: [] for name in ("mil_orig", "mil_supp", "mutual", "norm", "guide")}
+    pulled: list[Tensor] = []
     for row, length in enumerate(targets.lengths):
         video, labels = heads.video(row, length), targets.labels[row].tolist()
         pulled.append(_suppress(video))
-        original.append(_multiple_instance(video.cas, [*labels, 1.0], options.k))
-        suppressed.append(_multiple_instance(pulled[row], [*labels, 0.0], options.k))
-        mutual.append((F.mse_loss(video.rgb, video.flow.detach()) + F.mse_loss(video.flow, video.rgb.detach())) / 2)
-        attentions = _attentions(video)
-        norm.append(sum(attention.mean() for attention in attentions) / 3)
-        guide.append(sum(distance.mean() for distance in _guide_distances(video)) / 3)
-    terms = {"mil_orig": original, "mil_supp": suppressed, "mutual": mutual, "norm": norm, "guide": guide}
+        terms["mil_orig"].append(_multiple_instance(video.cas, [*labels, 1.0], options.k))
+        terms["mil_supp"].append(_multiple_instance(pulled[row], [*labels, 0.0], options.k))
+        terms["mutual"].append(
+            (F.mse_loss(video.rgb, video.flow.detach()) + F.mse_loss(video.flow, video.rgb.detach())) / 2
+        )
+        terms["norm"].append(_mean([attention.mean() for attention in _attentions(video)]))
+        terms["guide"].append(_mean([distance.mean() for distance in _guide_distances(video)]))
     means = {name: _mean(values) for name, values in terms.items()}
     return {**means, "contrastive": _contrastive(heads, pulled, targets, options.margin)}
 

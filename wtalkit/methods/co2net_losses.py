@@ -62,9 +62,12 @@ def co_activity_loss(
     """
     rows = torch.tensor(pairs, device=feat.device)  # (P, 2)
     both = labels[rows].prod(dim=1)  # (P, C)
-    high, low = _class_features(feat[rows.flatten()], logits[rows.flatten()], mask[rows.flatten()], labels.shape[1])
-    high, low = (x.reshape(len(rows), 2, *x.shape[1:]) for x in (high, low))  # (P, 2, C, E)
-    near = _distance(high[:, 0], high[:, 1])  # (P, C)
+    shared = both.any(dim=0).nonzero()[:, 0]  # (S,): a handful, however many classes there are
+    both = both[:, shared]
+    logits = logits.index_select(-1, shared)
+    high, low = _class_features(*(x.index_select(0, rows.flatten()) for x in (feat, logits, mask)))
+    high, low = (x.reshape(len(rows), 2, *x.shape[1:]) for x in (high, low))  # (P, 2, S, E)
+    near = _distance(high[:, 0], high[:, 1])  # (P, S)
     hinges = sum(F.relu(near - _distance(high[:, one], low[:, 1 - one]) + margin) for one in (0, 1))
     return (both * hinges / 2).sum() / both.sum().clamp(min=1)
 
@@ -91,11 +94,13 @@ def attentions_of(attn: Tensor, streams: Mapping[str, Tensor]) -> list[Tensor]:
     return [attn.float(), *(each.float() for each in streams.values())]
 
 
-def _class_features(feat: Tensor, logits: Tensor, mask: Tensor, classes: int) -> tuple[Tensor, Tensor]:
-    """Features of the snippets that show a class, and of all others, (N, classes, E) each."""
-    shows = masked_softmax(logits, mask)[..., :classes]  # (N, T, classes)
+def _class_features(feat: Tensor, logits: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Features (N, S, E) of the snippets that show a class by its logits (N, T, S), and of all other snippets."""
+    shows = masked_softmax(logits, mask)
     rest = (1 - shows) * mask[..., None] / (mask.sum(dim=1) - 1).clamp(min=1)[:, None, None]
-    return shows.mT @ feat.to(shows.dtype), rest.mT @ feat.to(shows.dtype)
+    both = torch.cat([shows, rest], dim=-1).mT @ feat.to(shows.dtype)  # (N, 2S, E), the features read once
+    high, low = both.chunk(2, dim=1)
+    return high, low
 
 
 def _distance(one: Tensor, other: Tensor) -> Tensor:
