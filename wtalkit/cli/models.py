@@ -1,4 +1,4 @@
-"""``wtalkit models``: the models and weights there are, what they say of themselves, whether they are whole."""
+"""``wtalkit models``: the models there are, what they say of themselves, whether they are whole; authors' weights."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
     from wtalkit.modelfile import ModelHeader
 
-app = typer.Typer(help="List, describe and verify models and weights.", no_args_is_help=False, rich_markup_mode=None)
+app = typer.Typer(
+    help="List, describe, verify and import models and weights.", no_args_is_help=False, rich_markup_mode=None
+)
 
 
 @app.command("list")
@@ -87,6 +89,50 @@ def verify_command(debug: Debug = False, quiet: Quiet = False, verbose: Verbose 
         f"{summary}. Next: {'install or fetch what is broken again' if broken else 'wtalkit detect VIDEO'}"
     )
     return 3 if broken else 0
+
+
+@app.command("import")
+def import_command(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="An authors' checkpoint: .pt, .pth, .pkl, .safetensors.")
+    ],
+    method: Annotated[str, typer.Option(metavar="M", help="The base it belongs to, see wtalkit methods.")],
+    classes: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Class names, one per line, in the authors' order.", show_default=False),
+    ] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="D", help="Class names of thumos14, activitynet1.2 or activitynet1.3.", show_default=False
+        ),
+    ] = None,
+    spec: Annotated[str, typer.Option(metavar="PRESET", help="Features it was trained on.")] = "i3d-25fps-s16",
+    threshold: Annotated[
+        float | None,
+        typer.Option(metavar="X", help="Least score that detect shows. Default: it shows all.", show_default=False),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Default: METHOD-DATASET.safetensors, here.", show_default=False),
+    ] = None,
+    debug: Debug = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> int:
+    """Turn an authors' checkpoint into a model that detect and evaluate accept."""
+    from wtalkit.modelfile import read_header
+    from wtalkit.official import import_model
+
+    terminal = Terminal(quiet=quiet, verbose=verbose)
+    with terminal.status("reading"):
+        made = import_model(file, method, classes=classes, dataset=dataset, spec=spec, threshold=threshold, out=out)
+    header = read_header(made)
+    terminal.write(f"model in {made}: {header.method}, {count(len(header.classes), 'action')}")
+    if threshold is None:
+        terminal.remark("it has no display threshold: detect shows every segment unless --threshold X is given")
+    terminal.next_step(f"Next: wtalkit evaluate --model {made} --assume-spec {spec}")
+    return 0
 
 
 def _weights() -> Iterator[tuple[str, list[Path]]]:

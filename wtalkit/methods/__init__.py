@@ -52,7 +52,7 @@ METHODS: dict[str, MethodEntry] = {
     "acrnet": MethodEntry("base", "Adaptive clustering and refining network, ICME 2023", "acrnet:ACRNet"),
     "co2net": MethodEntry("base", "Cross-modal consensus network, ACM MM 2021", "co2net:CO2Net"),
     "delu": MethodEntry("base", "Dual-evidential learning for uncertainty modelling, ECCV 2022", "delu:DELU"),
-    "tssam": MethodEntry("base", "Two-stream network with semantic-aware mechanism, CVPR 2023"),
+    "tssam": MethodEntry("base", "Two-stream network with semantic-aware mechanism, CVPR 2023", "tssam:TSSAM"),
     "clasnet": MethodEntry("plugin", "Contrastive learning-based action salience network", "clasnet:CLASNet", "acrnet"),
     "fenet": MethodEntry("plugin", "Feature enhancement, our reading of the abstract", "fenet:FENet", "co2net"),
     "pmil": MethodEntry("proposals", "Proposal-based multiple instance learning, CVPR 2023", None, "co2net"),
@@ -141,6 +141,8 @@ def load_official(method: str, state_dict: Mapping[str, Tensor]) -> Composition:
     _require_role(method, "base")
     kind = _load(method)
     assert issubclass(kind, Method)
+    if kind.from_official.__func__ is Method.from_official.__func__:  # type: ignore[attr-defined]
+        raise ModelError(f"there are no weights by the authors of {method}")
     official = kind.from_official({key.removeprefix("module."): value for key, value in state_dict.items()})
     model = build(MethodSpec(method, official.num_classes, official.feature_dim, options={method: official.options}))
     wanted = model.base.state_dict()

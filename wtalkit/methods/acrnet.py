@@ -180,6 +180,10 @@ class ACRNet(Method):
         """Frame resolution and BSN's Soft-NMS; the authors' one-frame shift and whole margins are for parity only."""
         return {"upscale": 16, "nms": "bsn", "sigma": 0.5, "tiou": 0.1}
 
+    def official_decoder_settings(self) -> dict[str, Any]:
+        """Left-aligned frames, margins of whole frames, and times one frame late (``main.py``)."""
+        return {"interpolation": "left", "whole_margins": True, "time_shift": (1 / 25, 1 / 25)}
+
     def _run(self, head: nn.Sequential, x: Tensor, batch: Batch) -> Tensor:
         """A head over x (B, T, D) -> (B, T, out); pooled, if at all, over real snippets and zeros beyond them."""
         logits: Tensor = head(x.mT) * batch.mask[:, None, :]

@@ -273,6 +273,10 @@ class Method(Part):
         """Settings of the shared decoder that differ from its defaults."""
         return {}
 
+    def official_decoder_settings(self) -> dict[str, Any]:
+        """What beyond :meth:`decoder_settings` repeats the authors' own decoding to the digit, for their weights."""
+        return {}
+
     @classmethod
     def from_official(cls, state: Mapping[str, Tensor]) -> OfficialWeights:
         """Read sizes off the authors' state dict and translate its names.
