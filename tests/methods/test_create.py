@@ -43,7 +43,7 @@ def test_a_spec_builds_the_same_again() -> None:
     [
         ({"name": "clasnett"}, r"no method 'clasnett'. Did you mean clasnet\?"),
         ({"name": "lac"}, "lac is not in this version"),
-        ({"name": "acrnet", "plugins": ["fenet"]}, "fenet is not in this version"),
+        ({"name": "fenet", "base": "lac"}, "lac is not in this version"),
         ({"name": "acrnet", "plugins": ["acrnet"]}, "acrnet is a base, not a plug-in. .*clasnet"),
         ({"name": "acrnet", "base": "clasnet"}, "acrnet is a base itself"),
         ({"name": "clasnet", "base": "clasnet"}, "clasnet is a plug-in, not a base"),
