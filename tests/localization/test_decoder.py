@@ -176,3 +176,25 @@ def test_runs_over_the_whole_video_can_be_left_out() -> None:
     assert [(segment.start_s, segment.end_s) for segment in left_out] == [pytest.approx((3.2, 5.76))] * len(left_out)
     flat = decode(scores * 0 + 0.5, None, [0.9], settings=DecoderSettings(keep_whole=False), **arguments)
     assert (flat[0].start_s, flat[0].end_s) == (0.0, 12.8)
+
+
+def test_short_segments_go_after_suppression() -> None:
+    act = column(0, 1, 0, 0, 0.9, 0.9, 0, 0)
+    single, double = run(act, [0.5])
+    assert [each.start_s for each in (single, double)] == pytest.approx([0.64, 4 * 0.64])
+    (left,) = run(act, [0.5], ONE_LEVEL.model_copy(update={"drop_short": 1.0}))
+    assert left == double
+    assert run(act, [0.5], ONE_LEVEL.model_copy(update={"drop_short": 2.0})) == []
+    # The length is in snippets, however many points they have.
+    fine = ONE_LEVEL.model_copy(update={"upscale": 4, "drop_short": 1.0})
+    assert all(each.duration_s > 0.64 for each in run(act, [0.5], fine))
+
+
+def test_a_short_segment_that_goes_has_lowered_others_before() -> None:
+    act = column(0, 0.6, 1, 0.6, 0)
+    settings = ONE_LEVEL.model_copy(update={"thresholds": (0.5, 0.9), "inflation": 0.0})
+    short, long = run(act, [0.5], settings)
+    assert (short.duration_s, long.duration_s) == pytest.approx((0.64, 3 * 0.64))
+    assert run(act, [0.5], settings.model_copy(update={"drop_short": 1.0})) == [long]
+    (alone,) = run(act, [0.5], settings.model_copy(update={"thresholds": (0.5,)}))
+    assert long.score < alone.score
