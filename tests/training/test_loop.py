@@ -47,6 +47,14 @@ def test_interrupted_and_resumed_equals_unbroken(project: Project, method: str, 
     assert newest(project.runs) == resumed
 
 
+def test_options_that_are_lists_do_not_hinder_going_on(project: Project) -> None:
+    chosen = {"plugins": ["fenet"], "overrides": {"fenet.lfeem.dilations": [1, 3], "steps": 4}}
+    with pytest.raises(KeyboardInterrupt):
+        project.train(**chosen, progress=interrupt_at(3))
+    resumed = project.train(**chosen, resume=True)
+    assert newest(project.runs) == resumed
+
+
 def test_a_killed_run_goes_on_from_its_last_state(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = project.train(out=project.folder / "whole")
     advance = Loop._advance
