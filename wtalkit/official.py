@@ -28,7 +28,7 @@ WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "state")
 """Names under which training scripts keep the weights among other things."""
 
 _THUMOS_CLASSES = 20
-_REFUSED = re.compile(r"(?:Unsupported global: GLOBAL|Unsupported class|WeightsUnpickler error: Unsupported) (\S+)")
+_REFUSED = re.compile(r"(?i:unsupported)(?: global:)? (?:GLOBAL|class) (\S+)")
 
 
 def import_model(
@@ -201,7 +201,9 @@ def _recipe(method: str, name: str) -> tuple[dict[str, Any], int]:
 
 
 def _damaged(file: Path) -> ModelError:
-    return ModelError("is not a readable checkpoint, or cut off", file=file, remedy="Get it from its publisher again")
+    return ModelError(
+        "is not a readable checkpoint of torch.save, or cut off", file=file, remedy="Get it from its publisher again"
+    )
 
 
 def _sha256(file: Path) -> str:
