@@ -60,6 +60,14 @@ def test_attention_of_a_plugin_adds_proposals() -> None:
         run(column(0, 0, 0), [1], settings)
 
 
+def test_margins_beyond_the_video_are_left_out_or_count_as_zero() -> None:
+    act = column(1, 1, 0.4, 0)
+    settings = DecoderSettings(thresholds=(0.5,), inflation=1.0, gamma=0.0)
+    padded = settings.model_copy(update={"oic_pad": "zero"})
+    scores = [run(act, [1], each)[0].score for each in (settings, padded)]
+    assert scores == pytest.approx([1 - 0.4 / 2, 1 - 0.4 / 4])
+
+
 def test_short_runs_and_strictness() -> None:
     act = column(0.5, 0, 0.5, 0.5, 0)
     starts = [each.start_s for each in run(act, [1], DecoderSettings(thresholds=(0.5,)))]

@@ -61,6 +61,26 @@ def test_a_constant_added_matters_only_without_margins(
     np.testing.assert_allclose(shifted, np.where(whole, constant, 0.0), atol=1e-9)
 
 
+@given(cases(), st.sampled_from([0.0, 0.2, 1.0]), st.booleans())
+def test_zero_padding_is_a_curve_with_zeros_around_it(
+    case: tuple[list[float], list[int], list[int]], inflation: float, whole: bool
+) -> None:
+    curve, starts, ends = case
+    found = outer_inner_contrast(curve, starts, ends, inflation=inflation, whole_margins=whole, pad="zero")
+    room = len(curve) + 1
+    longer = [0.0] * room + curve + [0.0] * room
+    moved = [start + room for start in starts], [end + room for end in ends]
+    expected = outer_inner_contrast(longer, *moved, inflation=inflation, whole_margins=whole)
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+def test_zero_padding_by_hand() -> None:
+    """[0, 2) of 1, 1, 0.5: margins of 2 on both sides hold 0.5 in all, over the 1 point there is or over all 4."""
+    clipped = outer_inner_contrast([1, 1, 0.5], [0], [2], inflation=1.0)
+    padded = outer_inner_contrast([1, 1, 0.5], [0], [2], inflation=1.0, pad="zero")
+    assert (clipped.tolist(), padded.tolist()) == ([0.5], [0.875])
+
+
 def test_a_clean_step_scores_its_height() -> None:
     assert outer_inner_contrast([0, 0, 1, 1, 1, 1, 0, 0], [2], [6]).tolist() == [1.0]
 

@@ -114,7 +114,12 @@ def raw_proposals(
         if not settings.keep_whole:
             starts, ends = _without_whole(starts, ends, len(fine))
         oic = outer_inner_contrast(
-            contrast[:, label], starts, ends, inflation=settings.inflation, whole_margins=settings.whole_margins
+            contrast[:, label],
+            starts,
+            ends,
+            inflation=settings.inflation,
+            whole_margins=settings.whole_margins,
+            pad=settings.oic_pad,
         )
         collected.add(int(label), starts, ends, oic + settings.gamma * video[label])
     return collected.proposals(len(scores), timeline, settings)

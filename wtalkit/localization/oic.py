@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -9,12 +11,17 @@ Floats = NDArray[np.float64]
 
 
 def outer_inner_contrast(
-    curve: ArrayLike, starts: ArrayLike, ends: ArrayLike, *, inflation: float = 0.25, whole_margins: bool = False
+    curve: ArrayLike,
+    starts: ArrayLike,
+    ends: ArrayLike,
+    *,
+    inflation: float = 0.25,
+    whole_margins: bool = False,
+    pad: Literal["clip", "zero"] = "clip",
 ) -> Floats:
     """Mean of the curve inside minus mean in the margins, for every segment, [N].
 
-    The margins reach ``inflation`` times the segment's length to both sides and are clipped to the curve; without any
-    margin left the outer mean is 0.
+    The margins reach ``inflation`` times the segment's length to both sides; without any margin the outer mean is 0.
 
     Args:
         curve: one value per point, [T].
@@ -24,6 +31,8 @@ def outer_inner_contrast(
         whole_margins: cut margins to whole points as the authors' codes do
             (``int(start - inflation * length)`` and ``int(end - 1 + inflation * length)``); otherwise a margin may
             hold a part of a point.
+        pad: ``clip`` leaves out what lies beyond the curve's ends; ``zero`` counts it as points of value 0, so that the
+            area outside is divided by the same length everywhere.
 
     Raises:
         ValueError: a segment is empty or leaves the curve.
@@ -36,13 +45,16 @@ def outer_inner_contrast(
     length = stop - first
     reach = inflation * length
     # int() of the codes cuts towards zero; after the clipping at 0 that is rounding down.
-    low, high = np.maximum(first - reach, 0.0), np.minimum(stop + reach, float(count))
+    low, high = first - reach, stop + reach
     if whole_margins:
-        low, high = np.floor(low), np.minimum(np.floor(stop - 1 + reach), count - 1) + 1
+        low, high = np.floor(low), np.floor(stop - 1 + reach) + 1
+    inside_low, inside_high = np.maximum(low, 0.0), np.minimum(high, float(count))
+    if pad == "clip":
+        low, high = inside_low, inside_high
     area = _Area(values)
     inner = area.between(first, stop) / length
     width = (first - low) + (high - stop)
-    outer = area.between(low, first) + area.between(stop, high)
+    outer = area.between(inside_low, first) + area.between(stop, inside_high)
     return inner - np.divide(outer, width, out=np.zeros_like(outer), where=width > 0)
 
 

@@ -30,6 +30,7 @@ class DecoderSettings(BaseModel):
         score: curve that OIC looks at: ``act_scores`` or the raw product that some codes score with (``logits``).
         inflation: OIC's margins as a part of the segment's length.
         whole_margins: OIC's margins are whole points, as in the authors' codes.
+        oic_pad: what of a margin lies beyond the video is left out (``clip``) or counts as 0 (``zero``).
         gamma: weight of the video score in a segment's score.
         lose_lone_first: drop a level's runs when they are only the first point, as the authors' codes (by accident) do.
         time_shift: seconds added to starts and ends (ACRNet: one frame).
@@ -55,6 +56,7 @@ class DecoderSettings(BaseModel):
     score: Literal["act_scores", "logits"] = "act_scores"
     inflation: Annotated[float, Field(ge=0, le=10)] = 0.25
     whole_margins: bool = False
+    oic_pad: Literal["clip", "zero"] = "clip"
     gamma: Level = 0.2
     lose_lone_first: bool = False
     time_shift: tuple[Level, Level] = (0.0, 0.0)
