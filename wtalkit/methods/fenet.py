@@ -104,7 +104,7 @@ class CrossModalEnhancement(nn.Module):
     """CEM: a gate on the primary modality, made of what that is about and what the auxiliary one sees when.
 
     The gate lies in (0, 2): it can suppress and stress. ``strength`` opens it and starts at 0. The layers start from
-    Kaiming weights, because ``strength`` learns only as fast as the gate is away from 1.
+    Kaiming weights: with torch's own the gate is almost 1 everywhere, and opening it would change nothing.
     """
 
     def __init__(self, dim: int, hidden: int) -> None:
