@@ -73,12 +73,18 @@ def test_evidence_of_a_video_comes_from_its_attended_snippets() -> None:
 
 
 def test_weights_by_rank_and_by_the_authors_permutation() -> None:
-    uncertainty = torch.tensor([[0.3, 0.1, 0.4, 0.2]])  # ranks 2 0 3 1; sorting permutation 1 3 0 2
+    uncertainty = torch.tensor([[0.2, 0.4, 0.3, 0.1]])
     curve = [1 + 0.7 * math.tanh(2 * (j + 0.5) / 4 - 1) for j in range(4)]
     rank = guide_weights(uncertainty, ALL, amplitude=0.7, done=0.0, by_rank=True)
-    assert rank[0].tolist() == pytest.approx([curve[j] for j in (2, 0, 3, 1)])
+    assert rank[0].tolist() == pytest.approx([curve[j] for j in (2, 0, 1, 3)])  # ranks from the unsurest
     official = guide_weights(uncertainty, ALL, amplitude=0.7, done=0.0, by_rank=False)
-    assert official[0].tolist() == pytest.approx([curve[j] for j in (1, 3, 0, 2)])
+    assert official[0].tolist() == pytest.approx([curve[j] for j in (3, 0, 2, 1)])  # the sorting permutation
+
+
+def test_by_rank_easy_snippets_come_first() -> None:
+    uncertainty = torch.linspace(0.1, 0.9, 4)[None]
+    early, late = (guide_weights(uncertainty, ALL, amplitude=0.7, done=d, by_rank=True)[0] for d in (0.1, 0.9))
+    assert (early.diff() < 0).all() and (late.diff() > 0).all()
 
 
 @pytest.mark.parametrize("by_rank", [True, False])

@@ -243,7 +243,7 @@ def _guide_weights(pulled: Tensor, done: float, options: DELUOptions) -> list[fl
     if options.uct_order == "official":
         return [curve[snippet] for snippet in order]
     weights = [0.0] * length
-    for place, snippet in enumerate(order):
+    for place, snippet in enumerate(reversed(order)):  # the surest has the last place
         weights[snippet] = curve[place]
     return weights
 

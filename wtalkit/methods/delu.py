@@ -44,8 +44,8 @@ class DELUOptions(CO2NetOptions):
     uct_amplitude: float = Field(0.7, ge=0, lt=1)
     """How far snippet weights leave 1. 0.2 on ActivityNet."""
     uct_order: Literal["official", "rank"] = "official"
-    """``rank``: a snippet's weight depends on its uncertainty's rank, as in the paper. ``official``: on the place that
-    the sorting permutation holds for it, as in the authors' code."""
+    """``rank``: a snippet's weight goes by the rank of its uncertainty, from easy to hard, as the paper says.
+    ``official``: by what the sorting permutation holds in its place, as in the authors' code."""
 
 
 class DELU(CO2Net):

@@ -58,17 +58,21 @@ def snippet_uncertainty(logits: Tensor) -> Tensor:
 
 
 def guide_weights(uncertainty: Tensor, mask: Tensor, *, amplitude: float, done: float, by_rank: bool) -> Tensor:
-    """Weights (B, T) around 1 that turn from the sure snippets to the unsure ones in the course of the training.
+    """Weights (B, T) around 1, from a curve that turns round in the course of the training.
+
+    Early the curve rises from its first place to its last, late it falls. By rank, the surest snippet has the last
+    place: from easy to hard, as the paper says. The authors' code sorts by rising uncertainty and gives snippet t the
+    place that the sorting permutation holds at t, the inverse of a rank, which ties weights to no property of t.
 
     Args:
         uncertainty: (B, T).
         mask: (B, T).
         amplitude: how far weights leave 1.
         done: share of the training, 0 to 1; at a half all weights are 1.
-        by_rank: the weight of a snippet is the curve at its rank (the paper). Otherwise it is the curve at the t-th
-            entry of the sorting permutation, the inverse of the rank (the authors' code).
+        by_rank: the paper's places instead of the code's.
     """
-    order = uncertainty.masked_fill(~mask, torch.inf).argsort(dim=1, stable=True)  # padding stays at the end
+    key = -uncertainty if by_rank else uncertainty
+    order = key.masked_fill(~mask, torch.inf).argsort(dim=1, stable=True)  # padding stays at the end
     place = order.argsort(dim=1) if by_rank else order  # (B, T)
     theta = (2 * place + 1) / mask.sum(dim=1, keepdim=True).clamp(min=1) - 1  # -1 to 1 along the video
     return 1 + amplitude * torch.tanh(theta * (1 - 2 * done))
