@@ -55,7 +55,7 @@ def middle(model: Composition, data: Batch) -> dict[str, torch.Tensor]:
 
 
 def test_there_is_something_to_test() -> None:
-    assert {"acrnet", "co2net", "delu"} <= set(BASES)
+    assert {"acrnet", "co2net", "delu", "tssam"} <= set(BASES)
     assert set(PLUGINS) == set(PARTS) == {name for chain in CHAINS for name in chain}
 
 
