@@ -37,7 +37,7 @@ def acrnet(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("method", ["acrnet", "co2net", "delu"])
+@pytest.mark.parametrize("method", ["acrnet", "delu"])
 def test_a_checkpoint_detects_and_is_scored(
     method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -41,14 +41,6 @@ def test_verify_finds_what_is_broken(
     assert "samples: whole" in captured.out
 
 
-def test_methods_states_what_is_ready(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["methods"]) == 0
-    rows = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line}
-    assert "ready" in rows["acrnet"]
-    assert "plug-in (on acrnet)" in rows["clasnet"]
-    assert set(rows) >= {"co2net", "delu", "acrnet", "tssam", "pmil", "seal", "lac", "clasnet", "fenet"}
-
-
 def test_doctor(bundled: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor"]) == 0
     out = capsys.readouterr().out

@@ -1,23 +1,258 @@
-"""``wtalkit methods``: what can be trained."""
+"""``wtalkit methods``: what can be trained, what its paper reports, what was measured here."""
 
 from __future__ import annotations
 
-from wtalkit.cli.options import Debug, Quiet, Verbose
-from wtalkit.cli.terminal import Terminal
+import shutil
+import sys
+from typing import TYPE_CHECKING, Annotated
 
-_ROLES = {"base": "base", "plugin": "plug-in", "proposals": "on proposals"}
+import typer
+
+from wtalkit.cli.options import Debug, Json, Quiet, Verbose
+from wtalkit.cli.terminal import Terminal, count
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from wtalkit.catalogue import Card, MeasuredRow, PublishedRow
+
+ROLES = {"base": "base", "plugin": "plug-in", "proposals": "on proposals"}
+PUBLISHED = {"THUMOS14": "T14", "ActivityNet 1.2": "A1.2", "ActivityNet 1.3": "A1.3"}
+LEGEND = (
+    "T14, A1.2, A1.3: published mAP in %, mean over tIoU 0.1:0.7 on THUMOS14 and",
+    "0.5:0.95 on ActivityNet; * recalled, not checked; + trained with points.",
+)
+_GAP = 2
+_DROPPED_FIRST = ("what", "train with", "paper", "params")
+_AVERAGES = ("0.1:0.7", "0.5:0.95")
 
 
-def command(debug: Debug = False, quiet: Quiet = False, verbose: Verbose = False) -> int:
-    """List the methods: name, role, state."""
-    from wtalkit.methods import METHODS
+def command(
+    name: Annotated[
+        str | None, typer.Argument(metavar="METHOD", help="Everything about this one.", show_default=False)
+    ] = None,
+    json: Json = False,
+    debug: Debug = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> int:
+    """List the methods: paper, published and measured figures, how to train them."""
+    from wtalkit.catalogue import card, catalogue
 
-    terminal = Terminal(quiet=quiet, verbose=verbose)
-    rows: list[tuple[str, str, str, str]] = []
-    for name, entry in METHODS.items():
-        role = _ROLES[entry.role] + (f" (on {entry.default_base})" if entry.default_base else "")
-        rows.append((name, role, "ready" if entry.available else "not in this version", entry.title))
-    rows.sort(key=lambda row: row[2] != "ready")
-    terminal.table(("method", "role", "state", "what"), rows)
-    terminal.next_step("Next: wtalkit train --method NAME, in a folder with annotations and features")
+    terminal = Terminal(quiet=quiet, verbose=verbose, json=json)
+    if name is not None:
+        found = card(name)
+        if json:
+            terminal.document(_document(found.to_dict()))
+        else:
+            _show_card(terminal, found)
+        return 0
+    cards = catalogue()
+    if json:
+        terminal.document(_document({"methods": [each.to_dict() for each in cards.values()]}))
+        return 0
+    _show_list(terminal, cards)
     return 0
+
+
+def _document(value: Mapping[str, object]) -> str:
+    from json import dumps
+
+    return dumps(value, ensure_ascii=False, indent=1)
+
+
+def _show_list(terminal: Terminal, cards: Mapping[str, Card]) -> None:
+    datasets = list(dict.fromkeys(row.dataset for card in cards.values() for row in card.measured))
+    rows = [_listed(card, datasets) for card in cards.values()]
+    rows.sort(key=lambda row: row["train with"] == "")
+    header = _fitting(rows)
+    table = [[row[key] for key in header] for row in rows]
+    right = [index for index, key in enumerate(header) if key not in ("method", "role", *_DROPPED_FIRST[:3])]
+    terminal.table(header, table, right=right, gap=_GAP)
+    terminal.write()
+    for line in LEGEND:
+        terminal.write(line)
+    if datasets:
+        terminal.write(
+            f"{', '.join(datasets)}: mAP in % measured here, mean over 0.1:0.7, a plug-in on its usual base."
+        )
+    for card in cards.values():
+        if card.silent is not None:
+            terminal.write(f"{card.name}: {card.silent}.")
+    absent = [card.name for card in cards.values() if not card.entry.available]
+    if absent:
+        terminal.write(f"Not in this version: {', '.join(absent)}.")
+    terminal.next_step("Next: wtalkit train --method METHOD; wtalkit methods METHOD says all about one")
+
+
+def _listed(card: Card, datasets: Sequence[str]) -> dict[str, str]:
+    """A line of the list, by column."""
+    described = card.described
+    measured = {name: card.headline_measured(name) for name in datasets}
+    return {
+        "method": card.name,
+        "role": ROLES[card.entry.role],
+        "paper": card.paper.venue if card.paper is not None else "",
+        "params": "" if described is None else f"{_plus(card)}{described.parameters / 1e6:.2f} M",
+        **{short: _average(card.headline(dataset)) for dataset, short in PUBLISHED.items()},
+        **{name: _measured_average(row) for name, row in measured.items()},
+        "train with": card.command or "",
+        "what": card.entry.title,
+    }
+
+
+def _fitting(rows: Sequence[Mapping[str, str]]) -> list[str]:
+    """As many columns as the terminal has room for."""
+    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000
+    header = list(rows[0])
+    for dropped in (None, *_DROPPED_FIRST):
+        header = [key for key in header if key != dropped]
+        widths = [max(len(key), *(len(row[key]) for row in rows)) for key in header]
+        if sum(widths) + _GAP * (len(widths) - 1) <= room:
+            break
+    return header
+
+
+def _show_card(terminal: Terminal, card: Card) -> None:
+    facts = list(_facts(card))
+    width = max(len(key) for key, _ in facts)
+    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000
+    for key, value in facts:
+        for index, line in enumerate(_wrapped(value, room - width - _GAP)):
+            terminal.write(f"{key if index == 0 else '':<{width}}  {line}")
+    _show_published(terminal, card)
+    _show_measured(terminal, card)
+    description = card.description
+    if description is not None and description.options:
+        terminal.write()
+        rows = [(option.name, _default(option.default), option.meaning) for option in description.options]
+        terminal.table((f"--set {card.name}.", "default", "meaning"), rows, gap=_GAP)
+    terminal.next_step(f"Next: {card.command or 'wtalkit methods'}")
+
+
+def _facts(card: Card) -> Iterator[tuple[str, str]]:
+    role = ROLES[card.entry.role] + (f", on {card.entry.default_base} unless --base says otherwise" * _is_plugin(card))
+    yield "method", f"{card.name}, {role}"
+    yield "what", card.entry.title
+    if card.paper is not None:
+        yield "paper", card.paper.citation
+        yield "code", card.paper.repository or "none by the authors is public"
+        if card.paper.note:
+            yield "note", card.paper.note
+    description = card.description
+    if description is not None:
+        yield "params", f"{_plus(card)}{description.parameters:,} (20 classes, features 2048 wide)"
+        yield "parts", f"--without {', '.join(description.components)}"
+    yield "recipes", ", ".join(card.recipes) or "none"
+    yield "train", card.command or "not in this version"
+
+
+def _show_published(terminal: Terminal, card: Card) -> None:
+    """One table per data set, the sources below."""
+    numbers: dict[str, int] = {}
+    notes: list[str] = []
+    rows = [*card.published, *card.ablations]
+    for dataset in dict.fromkeys(row.dataset for row in rows if row.map or row.averages):
+        terminal.write()
+        _show_figures(terminal, dataset, [
+            (f"{_label(row)} [{numbers.setdefault(row.source, len(numbers) + 1)}]", row.map, row.averages)
+            for row in rows if row.dataset == dataset and (row.map or row.averages)
+        ])  # fmt: skip
+    notes += [f"{row.dataset}, {_label(row)}: {row.note}" for row in card.published if row.note]
+    for row in card.ablations:
+        if row.value is not None:
+            on = f" on {row.base}" if row.base else ""
+            notes.append(f"{row.dataset}{on}, {_label(row)}: {row.value}. {row.note or ''}")
+    for gain in card.gains:
+        where = f" at {gain.threshold}" if gain.threshold else ""
+        notes.append(f"{gain.dataset}, on {gain.base}: {gain.gain:+} points{where}, says the paper")
+    if card.silent is not None:
+        notes.append(f"published figures: {card.silent}")
+    if numbers or notes:
+        terminal.write()
+    for source, number in numbers.items():
+        terminal.write(f"[{number}] {card.sources[source].printed_as}: {card.sources[source].document}")
+    for note in notes:
+        terminal.write(note)
+
+
+def _show_measured(terminal: Terminal, card: Card) -> None:
+    for dataset, protocol in dict.fromkeys((row.dataset, row.protocol) for row in card.measured):
+        rows = [row for row in card.measured if (row.dataset, row.protocol) == (dataset, protocol)]
+        lines: list[tuple[str, Mapping[str, float], Mapping[str, float]]] = []
+        for row in rows:
+            parts = " + ".join((row.base, *row.plugins)) + f" without {','.join(row.without)}" * bool(row.without)
+            lines.append((f"{parts} ({count(len(row.seeds), 'seed')})", *_of(row, "mean")))
+            if len(row.seeds) > 1:
+                lines.append(("  ±", *_of(row, "std")))
+        terminal.write()
+        _show_figures(terminal, f"{dataset}, here", lines)
+        told = {text for row in rows for text in (row.note, row.machine and f"measured on {row.machine}") if text}
+        for text in sorted(told):
+            terminal.write(text)
+
+
+def _of(row: MeasuredRow, which: str) -> tuple[dict[str, float], dict[str, float]]:
+    def percent(figures: Mapping[str, object]) -> dict[str, float]:
+        values = {key: getattr(figure, which) for key, figure in figures.items()}
+        return {key: 100 * value for key, value in values.items() if value is not None}
+
+    return percent(row.map), percent(row.averages)
+
+
+def _show_figures(
+    terminal: Terminal, title: str, rows: Sequence[tuple[str, Mapping[str, float], Mapping[str, float]]]
+) -> None:
+    keys = sorted({key for _, scores, _ in rows for key in scores})
+    averages = sorted({key for _, _, found in rows for key in found})
+    table = [
+        (label, *(f"{scores[key]:.1f}" if key in scores else "" for key in keys),
+         *(f"{found[key]:.1f}" if key in found else "" for key in averages))
+        for label, scores, found in rows
+    ]  # fmt: skip
+    header = (title, *keys, *averages)
+    terminal.table(header, table, right=range(1, len(header)), gap=1)
+
+
+def _label(row: PublishedRow) -> str:
+    if row.without:
+        return f"w/o {','.join(row.without)}"
+    marks = "*" * (not row.checked) + "+" * (row.supervision == "points")
+    return f"whole{marks}"
+
+
+def _average(row: PublishedRow | None) -> str:
+    if row is None:
+        return ""
+    value = next((row.averages[key] for key in _AVERAGES if key in row.averages), None)
+    marks = "*" * (not row.checked) + "+" * (row.supervision == "points")
+    return "" if value is None else f"{value:.1f}{marks}"
+
+
+def _measured_average(row: MeasuredRow | None) -> str:
+    if row is None:
+        return ""
+    value = next((row.averages[key].mean for key in _AVERAGES if key in row.averages), None)
+    return "" if value is None else f"{100 * value:.1f}"
+
+
+def _plus(card: Card) -> str:
+    return "+" if _is_plugin(card) else ""
+
+
+def _is_plugin(card: Card) -> bool:
+    return card.entry.role == "plugin"
+
+
+def _default(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    from textwrap import wrap
+
+    return wrap(text, max(width, 20)) or [""]
