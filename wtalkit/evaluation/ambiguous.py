@@ -70,5 +70,4 @@ def touches(
         raise ValueError(f"rule must be snippets or seconds, got {rule!r}")
     first = np.maximum(segments[:, None, 0], intervals[None, :, 0])
     last = np.minimum(segments[:, None, 1], intervals[None, :, 1])
-    shared: NDArray[np.bool_] = (first < last).any(axis=1)
-    return shared
+    return np.asarray((first < last).any(axis=1))
