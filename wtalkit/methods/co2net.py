@@ -113,7 +113,7 @@ class CCM(nn.Module):
             units.append(self.channel_conv(masked_mean(main.mT, mask)[:, :, None]))  # (B, D, 1)
         if units:
             main = torch.sigmoid(units[0] * units[1] if len(units) == 2 else units[0]) * main
-        return main, torch.sigmoid(_run(self.attention, main, mask)) * mask[:, None, :]
+        return main, torch.sigmoid(_run(self.attention, main, mask).float()) * mask[:, None, :]
 
 
 class CO2Net(Method):
@@ -154,7 +154,7 @@ class CO2Net(Method):
         rgb, attn_rgb = self.vAttn(raw_rgb, raw_flow, batch.mask)
         flow, attn_flow = self.fAttn(raw_flow, raw_rgb, batch.mask)
         feat = self.fusion(fuse(rgb.mT, flow.mT).mT) * valid  # (B, E, T)
-        cas = _run(self.classifier, feat, batch.mask) * valid  # (B, C + 1, T)
+        cas = _run(self.classifier, feat, batch.mask).float() * valid  # (B, C + 1, T)
         cas, attn_rgb, attn_flow = (self._pool(x, valid) for x in (cas, attn_rgb, attn_flow))
         cas, attn_rgb, attn_flow = cas.mT, attn_rgb[:, 0], attn_flow[:, 0]  # (B, T, C + 1), (B, T) twice
         attn = (attn_rgb + attn_flow) / 2

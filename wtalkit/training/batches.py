@@ -80,7 +80,7 @@ class Batches:
         data = self._data
         width = data.spec.dim // 2
         chosen = [self._positions(data.arrays.lengths[row]) for row in rows]
-        longest = max(map(len, chosen))
+        longest = self._settings.length if self._settings.compile else max(map(len, chosen))
         rgb = np.zeros((len(rows), longest, width), np.float32)
         flow = np.zeros_like(rgb)
         mask = np.zeros((len(rows), longest), bool)

@@ -22,6 +22,7 @@ from wtalkit.runs import Run
 from wtalkit.training import checkpoint as state
 from wtalkit.training.batches import Batches
 from wtalkit.training.checkpoint import Checkpoint
+from wtalkit.training.forward import training_forward
 from wtalkit.training.settings import TrainSettings
 
 Report = Callable[[int, int, dict[str, float]], None]
@@ -90,6 +91,7 @@ class Loop:
         self._optimizer = torch.optim.Adam(
             model.parameters(), lr=settings.lr, weight_decay=settings.weight_decay, fused=True
         )
+        self._forward = training_forward(model, precision=settings.precision, compiled=settings.compile)
         self._average = (
             {name: value.detach().clone() for name, value in model.named_parameters()} if settings.ema else {}
         )
@@ -162,7 +164,7 @@ class Loop:
     def _advance(self) -> Step:
         rate = learning_rate(self.settings, self.step)
         batch = self.batches.draw().to(self._device)
-        out, auxes = self.model(batch)
+        out, auxes = self._forward(batch)
         terms = self.model.losses(out, auxes, batch, self._progress())
         total = total_loss(terms)
         self._optimizer.zero_grad(set_to_none=True)

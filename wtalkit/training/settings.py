@@ -68,6 +68,13 @@ class TrainSettings(_Strict):
     max_length: Natural = 0
     """Longest video, in snippets, that inference takes whole; longer ones go in windows. 0: ``length``."""
 
+    precision: Literal["float32", "bf16"] = "float32"
+    """``bf16`` runs the network under autocast; losses, weights and the optimizer stay float32."""
+
+    compile: bool = False
+    """Compile the network with ``torch.compile`` before the first step; every batch is padded to ``length`` then, so
+    that there is one shape to compile for."""
+
     log_every: Count = 10
     """Steps from one line of metrics.jsonl to the next."""
 
