@@ -8,7 +8,7 @@ import sys
 import pytest
 
 HEAVY = ("torch", "torchvision", "cv2", "av", "numpy", "numba", "pytorchvideo")
-COMMANDS = ("extract", "train", "detect", "evaluate", "compare", "methods", "models", "doctor", "demo")
+COMMANDS = ("extract", "train", "detect", "evaluate", "compare", "methods", "models", "doctor", "bench", "demo")
 SCRIPT = f"""
 import sys
 import wtalkit

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from wtalkit import __version__
-from wtalkit.cli import compare, demo, detect, doctor, evaluate, extract, methods, models, train
+from wtalkit.cli import bench, compare, demo, detect, doctor, evaluate, extract, methods, models, train
 from wtalkit.errors import WtalkitError
 
 INTERRUPTED = 130
@@ -36,6 +36,7 @@ app.command("demo")(demo.command)
 app.command("methods")(methods.command)
 app.add_typer(models.app, name="models")
 app.command("doctor")(doctor.command)
+app.add_typer(bench.app, name="bench")
 
 
 @app.callback(invoke_without_command=True)
