@@ -102,19 +102,20 @@ def raw_proposals(
         raise ModelError(f"the video scores have {len(video)} classes, the snippets' scores {scores.shape[1]}")
     if not len(scores):
         return _Collected().proposals(0, timeline, settings)
-    fine = _upsample(scores, settings, clip=True)
-    contrast = fine
-    if settings.score == "logits":
-        contrast = _upsample(_curve("score_logits", score_logits, 2, len(scores)), settings, clip=False)
+    logits = _curve("score_logits", score_logits, 2, len(scores)) if settings.score == "logits" else None
     shared = list(_attention_runs(attn, plugin_attn or {}, len(scores), settings))
     collected = _Collected()
     for label in kept_classes(video, settings.cls_threshold):
-        runs = [_runs(fine[:, label], settings.thresholds, settings), *shared]
+        # One class at a time: six hours at frame resolution are half a million points.
+        fine = contrast = _upsample(scores[:, label], settings, clip=True)
+        if logits is not None:
+            contrast = _upsample(logits[:, label], settings, clip=False)
+        runs = [_runs(fine, settings.thresholds, settings), *shared]
         starts, ends = (np.concatenate(parts) for parts in zip(*runs, strict=True))
         if not settings.keep_whole:
             starts, ends = _without_whole(starts, ends, len(fine))
         oic = outer_inner_contrast(
-            contrast[:, label],
+            contrast,
             starts,
             ends,
             inflation=settings.inflation,
