@@ -178,6 +178,22 @@ def test_the_record_comes_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert not (tmp_path / "a.json").exists()  # so that nobody takes the pair for a finished one
 
 
+def test_large_arrays_stay_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_features(tmp_path, "a", array(), record())
+    assert not isinstance(read_features(path).array, np.memmap)
+    monkeypatch.setattr("wtalkit.features.store.MAPPED_BYTES", 0)
+    found = read_features(path).array
+    assert isinstance(found, np.memmap)
+    np.testing.assert_array_equal(found, array())
+    found[0] = 7  # a private map: torch may take it as it is, and the file stays what it was
+    np.testing.assert_array_equal(np.load(path), array())
+    np.save(path, array().astype(np.float64))
+    assert read_features(path).array.dtype == np.float32
+    np.save(path, np.where(np.arange(8) == 3, np.nan, array()).astype(np.float32))
+    with pytest.raises(InputError, match="first in snippet 0"):
+        read_features(path)
+
+
 @pytest.mark.parametrize("key", ["../a", "/a", "a/../../b", "", "a\0b"])
 def test_keys_that_leave_the_folder_are_refused(tmp_path: Path, key: str) -> None:
     with pytest.raises(InputError):

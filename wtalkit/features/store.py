@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _READABLE = ("float16", "float32", "float64")
 _CHECKED_ROWS = 4096
 """Rows looked at together for NaN and infinity, to keep the temporary small."""
+MAPPED_BYTES = 32 * 2**20
+"""Larger arrays (an hour of I3D features is 46 MB) stay mapped: who reads a window at a time needs no more memory."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class FeatureFile:
     """Features of one video.
 
     Attributes:
-        array: float32 ``[T, dim]``, finite, T >= 1.
+        array: float32 ``[T, dim]``, finite, T >= 1; a private map of the file where that is large.
         record: what is known about it; None for a file from elsewhere.
         path: where it was read from; None if it was just computed.
     """
@@ -145,7 +147,8 @@ def _read_array(path: Path) -> Array:
     if not path.stat().st_size:
         raise InputError("is empty", file=path)
     try:
-        mapped = np.lib.format.open_memmap(path, mode="r")  # numbers only: objects cannot be mapped
+        # Numbers only: objects cannot be mapped. Private, not read-only, for torch warns of arrays it could not write.
+        mapped = np.lib.format.open_memmap(path, mode="c")
     except (OSError, ValueError, OverflowError, SyntaxError, MemoryError) as error:
         raise InputError(f"is not a readable array of numbers ({_numpy_cause(error)})", file=path) from error
     if mapped.dtype.name not in _READABLE:
@@ -154,8 +157,10 @@ def _read_array(path: Path) -> Array:
         raise InputError(f"has shape {mapped.shape}, features are (T, dim)", file=path)
     if not mapped.shape[0]:
         raise InputError("holds no snippet (T = 0)", file=path)
-    with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite and is refused below
-        array = np.array(mapped, dtype=np.float32, order="C")
+    array: Array = mapped
+    if mapped.dtype != np.float32 or not mapped.flags.c_contiguous or mapped.nbytes <= MAPPED_BYTES:
+        with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite and is refused below
+            array = np.array(mapped, dtype=np.float32, order="C")
     for first in range(0, len(array), _CHECKED_ROWS):
         finite = np.isfinite(array[first : first + _CHECKED_ROWS]).all(axis=1)
         if not finite.all():

@@ -51,7 +51,10 @@ class FeatureArrays:
         for key in keys:
             array = folder.read(key).array
             size += array.nbytes
-            kept.append(array if size <= limit_bytes else None)
+            if size > limit_bytes:
+                kept.append(None)
+            else:  # rows are picked at random and many times, so a large array that was only mapped is read now
+                kept.append(np.array(array) if isinstance(array, np.memmap) else array)
             lengths.append(len(array))
         return cls(folder, tuple(keys), tuple(kept), tuple(lengths))
 
