@@ -21,6 +21,8 @@ from wtalkit.suggest import remedy
 from wtalkit.zoo import bundled_dir
 
 Percent = dict[str, float]
+MAIN_PROTOCOL = "seconds"
+"""What a listing shows where trainings were scored in several ways: wtalkit's own evaluation."""
 
 
 class _Strict(BaseModel):
@@ -110,7 +112,7 @@ class MeasuredRow(_Strict):
     plugins: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     seeds: tuple[int, ...] = Field(min_length=1)
-    protocol: str = "seconds"
+    protocol: str = MAIN_PROTOCOL
     map: dict[str, MeanStd]
     averages: dict[str, MeanStd]
     steps: int | None = None
@@ -202,13 +204,15 @@ class Card:
         return next((row for row in self.published if row.dataset == dataset and row.headline), None)
 
     def headline_measured(self, dataset: str) -> MeasuredRow | None:
-        """The whole method, a plug-in on its usual base, measured here."""
+        """The whole method, a plug-in on its usual base, measured here; as near to its recipe as there is."""
         base = self.entry.default_base if self.entry.role == "plugin" else self.name
         plugins = (self.name,) if self.entry.role == "plugin" else ()
-        for row in self.measured:
-            if (row.dataset, row.base, row.plugins, row.without) == (dataset, base, plugins, ()):
-                return row
-        return None
+        fitting = [
+            row
+            for row in self.measured
+            if (row.dataset, row.base, row.plugins, row.without) == (dataset, base, plugins, ())
+        ]
+        return min(fitting, key=lambda row: (row.protocol != MAIN_PROTOCOL, len(row.settings)), default=None)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for ``--json``."""

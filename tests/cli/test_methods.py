@@ -20,19 +20,27 @@ MEASURED = {
     "map": {"0.10": {"mean": 0.8, "std": 0.01}, "0.50": {"mean": 0.6, "std": 0.02}},
     "averages": {"0.1:0.7": {"mean": 0.654, "std": 0.012}},
     "steps": 500,
+    "settings": {"lr": 0.0005},
     "training_seconds": {"mean": 95.0},
     "machine": "two cores",
+}
+
+OTHER = {
+    **MEASURED,
+    "map": {"0.10": {"mean": 0.85, "std": 0.01}, "0.50": {"mean": 0.61, "std": 0.02}},
+    "averages": {"0.1:0.7": {"mean": 0.666, "std": 0.012}},
+    "settings": {"acrnet.even_attention": True, "lr": 0.0005},
 }
 
 
 @pytest.fixture
 def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The bundled files, with one row measured."""
+    """The bundled files, with two rows measured."""
     from wtalkit.zoo import bundled_dir
 
     for name in ("published.json", "methods.json"):
         (tmp_path / name).write_bytes((bundled_dir() / name).read_bytes())
-    (tmp_path / "measured.json").write_text(json.dumps({"format": 1, "rows": [MEASURED]}))
+    (tmp_path / "measured.json").write_text(json.dumps({"format": 1, "rows": [MEASURED, OTHER]}))
     monkeypatch.setenv("WTALKIT_MODELS", str(tmp_path))
 
 
@@ -59,10 +67,12 @@ def test_what_was_measured(capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("clasnet", "acrnet"):  # the base is in it, too
         assert main(["methods", name]) == 0
         lines = capsys.readouterr().out.splitlines()
-        at = lines.index("samples, here              0.10 0.50 0.1:0.7")
-        assert lines[at + 1].split() == ["acrnet", "+", "clasnet", "(2", "seeds)", "80.0", "60.0", "65.4"]
-        assert lines[at + 2].split() == ["±", "1.0", "2.0", "1.2"]
-        assert lines[at + 3] == "measured on two cores"
+        at = lines.index("Measured here: samples, scored in seconds, mAP in %; xN: N seeds")
+        assert lines[at + 1].split() == ["0.10", "0.50", "0.1:0.7"]
+        assert lines[at + 2].split() == ["acrnet", "+", "clasnet", "x2", "80.0", "60.0", "65.4"]
+        assert lines[at + 3].split() == ["±", "1.0", "2.0", "1.2"]
+        assert lines[at + 4].split()[-4:] == ["[1]", "85.0", "61.0", "66.6"]
+        assert lines[at + 6 :][:2] == ["[1] acrnet.even_attention=true", "lr=0.0005; two cores"]
 
 
 def test_one_method(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from wtalkit.cli.options import Debug, Json, Quiet, Verbose
-from wtalkit.cli.terminal import Terminal, count
+from wtalkit.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -72,10 +72,8 @@ def _show_list(terminal: Terminal, cards: Mapping[str, Card]) -> None:
     terminal.write()
     for line in LEGEND:
         terminal.write(line)
-    if datasets:
-        terminal.write(
-            f"{', '.join(datasets)}: mAP in % measured here, mean over 0.1:0.7, a plug-in on its usual base."
-        )
+    for name in datasets:
+        terminal.write(f"{_short(name)}: mAP in % measured here on {name}; plug-ins on their usual base.")
     for card in cards.values():
         if card.silent is not None:
             terminal.write(f"{card.name}: {card.silent}.")
@@ -95,7 +93,7 @@ def _listed(card: Card, datasets: Sequence[str]) -> dict[str, str]:
         "paper": card.paper.venue if card.paper is not None else "",
         "params": "" if described is None else f"{_plus(card)}{described.parameters / 1e6:.2f} M",
         **{short: _average(card.headline(dataset)) for dataset, short in PUBLISHED.items()},
-        **{name: _measured_average(row) for name, row in measured.items()},
+        **{_short(name): _measured_average(row) for name, row in measured.items()},
         "train with": card.command or "",
         "what": card.entry.title,
     }
@@ -177,19 +175,37 @@ def _show_published(terminal: Terminal, card: Card) -> None:
 
 
 def _show_measured(terminal: Terminal, card: Card) -> None:
+    """One table per data set and way of scoring; settings that all rows share below it, others as footnotes."""
     for dataset, protocol in dict.fromkeys((row.dataset, row.protocol) for row in card.measured):
         rows = [row for row in card.measured if (row.dataset, row.protocol) == (dataset, protocol)]
+        shared = {key: value for key, value in rows[0].settings.items() if all(_has(row, key, value) for row in rows)}
+        footnotes: dict[str, int] = {}
         lines: list[tuple[str, Mapping[str, float], Mapping[str, float]]] = []
         for row in rows:
-            parts = " + ".join((row.base, *row.plugins)) + f" without {','.join(row.without)}" * bool(row.without)
-            lines.append((f"{parts} ({count(len(row.seeds), 'seed')})", *_of(row, "mean")))
+            own = _assignments({key: value for key, value in row.settings.items() if key not in shared})
+            mark = f" [{footnotes.setdefault(own, len(footnotes) + 1)}]" if own else ""
+            parts = " + ".join((row.base, *row.plugins)) + f" w/o {','.join(row.without)}" * bool(row.without)
+            lines.append((f"{parts} x{len(row.seeds)}{mark}", *_of(row, "mean")))
             if len(row.seeds) > 1:
                 lines.append(("  ±", *_of(row, "std")))
         terminal.write()
-        _show_figures(terminal, f"{dataset}, here", lines)
-        told = {text for row in rows for text in (row.note, row.machine and f"measured on {row.machine}") if text}
-        for text in sorted(told):
-            terminal.write(text)
+        terminal.write(f"Measured here: {dataset}, scored in {protocol}, mAP in %; xN: N seeds")
+        _show_figures(terminal, "", lines)
+        for own, number in footnotes.items():
+            terminal.write(f"[{number}] {own}")
+        recipes = sorted({row.recipe for row in rows if row.recipe})
+        told = [f"recipe {', '.join(recipes)}"] * bool(recipes) + [_assignments(shared)] * bool(shared)
+        told += sorted({text for row in rows for text in (row.note, row.machine) if text})
+        if told:
+            terminal.write("; ".join(told))
+
+
+def _has(row: MeasuredRow, key: str, value: object) -> bool:
+    return key in row.settings and row.settings[key] == value
+
+
+def _assignments(settings: Mapping[str, object]) -> str:
+    return ", ".join(f"{key}={_default(value)}" for key, value in settings.items())
 
 
 def _of(row: MeasuredRow, which: str) -> tuple[dict[str, float], dict[str, float]]:
@@ -204,7 +220,7 @@ def _show_figures(
     terminal: Terminal, title: str, rows: Sequence[tuple[str, Mapping[str, float], Mapping[str, float]]]
 ) -> None:
     keys = sorted({key for _, scores, _ in rows for key in scores})
-    averages = sorted({key for _, _, found in rows for key in found})
+    averages = list(dict.fromkeys(key for _, _, found in rows for key in found))
     table = [
         (label, *(f"{scores[key]:.1f}" if key in scores else "" for key in keys),
          *(f"{found[key]:.1f}" if key in found else "" for key in averages))
@@ -227,6 +243,11 @@ def _average(row: PublishedRow | None) -> str:
     value = next((row.averages[key] for key in _AVERAGES if key in row.averages), None)
     marks = "*" * (not row.checked) + "+" * (row.supervision == "points")
     return "" if value is None else f"{value:.1f}{marks}"
+
+
+def _short(dataset: str) -> str:
+    """A data set's first word, for the head of a column."""
+    return dataset.split()[0]
 
 
 def _measured_average(row: MeasuredRow | None) -> str:
