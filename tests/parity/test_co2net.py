@@ -117,11 +117,11 @@ def test_outputs(reference: Any, out: Outputs) -> None:
 
 def test_top_snippets(reference: Any, out: Outputs, batch: Batch) -> None:
     expected = torch.from_numpy(reference.arrays["topk_ind_mil_orig"]).long()  # (B, k, C + 1)
-    counts = topk_count(batch.mask, reference.meta["config"]["k"])
-    assert counts.tolist() == [expected.shape[1]] * len(batch)
+    share = reference.meta["config"]["k"]
+    assert topk_count(batch.mask, share).tolist() == [expected.shape[1]] * len(batch)
     assert torch.equal(out.cas_logits.topk(expected.shape[1], dim=1).indices.sort(dim=1)[0], expected.sort(dim=1)[0])
     mean = out.cas_logits.gather(1, expected).mean(dim=1)
-    torch.testing.assert_close(topk_mean(out.cas_logits, batch.mask, counts), mean)
+    torch.testing.assert_close(topk_mean(out.cas_logits, batch.mask, share), mean)
 
 
 def test_losses_and_gradients(reference: Any, model: Composition, batch: Batch) -> None:

@@ -31,7 +31,7 @@ from wtalkit.methods.co2net_losses import (
     with_background,
 )
 from wtalkit.methods.interface import Batch, Fuse, Method, OfficialWeights, Outputs, Progress, Streams, Term
-from wtalkit.methods.masking import masked_mean, topk_count, topk_mean
+from wtalkit.methods.masking import masked_mean, topk_mean
 from wtalkit.methods.options import Options
 
 VIDEO_SHARE = 10  # a video's class score is the mean of its best snippets, one in ten
@@ -237,7 +237,7 @@ class CO2Net(Method):
 
 def video_scores(scores: Tensor, mask: Tensor) -> Tensor:
     """Class distribution (B, C + 1) of each video's best snippets by scores (B, T, C + 1)."""
-    return torch.softmax(topk_mean(scores, mask, topk_count(mask, VIDEO_SHARE)), dim=-1)
+    return torch.softmax(topk_mean(scores, mask, VIDEO_SHARE), dim=-1)
 
 
 def attention_levels(count: int) -> tuple[float, ...]:

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from wtalkit.methods.masking import masked_mean, masked_softmax, topk_count, topk_mean
+from wtalkit.methods.masking import masked_mean, masked_softmax, topk_mean
 
 LABEL_FLOOR = 1e-4  # added to the number of labels, so targets sum to a little less than 1, as in the authors' code
 
@@ -34,7 +34,7 @@ def multiple_instance_loss(logits: Tensor, targets: Tensor, mask: Tensor, share:
         mask: (B, T).
         share: k of the paper.
     """
-    video = topk_mean(logits, mask, topk_count(mask, share))  # (B, C + 1)
+    video = topk_mean(logits, mask, share)  # (B, C + 1)
     wanted = targets / (targets.sum(dim=-1, keepdim=True) + LABEL_FLOOR)
     return -(wanted * torch.log_softmax(video, dim=-1)).sum(dim=-1).mean()
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from wtalkit.methods.masking import topk_count
+from wtalkit.methods.masking import topk_count, topk_most
 
 LIMIT = 10.0  # logits are cut to +-LIMIT before the exponential
 FLOOR = 1e-8  # under the divisor of a video without a label; with one, it is at least 4.5e-5
@@ -20,7 +20,7 @@ FLOOR = 1e-8  # under the divisor of a video without a label; with one, it is at
 def actionness_logits(logits: Tensor, attn: Tensor, mask: Tensor, share: int) -> Tensor:
     """Mean of logits (B, T, N) over the snippets of highest attention (B, T), one in ``share``; (B, N)."""
     k = torch.minimum(topk_count(mask, share), mask.sum(dim=1))  # (B,)
-    most = min(int(k.max().clamp(min=1)), attn.shape[1])
+    most = topk_most(attn.shape[1], share)
     places = attn.masked_fill(~mask, -torch.inf).topk(most, dim=1).indices  # (B, most)
     chosen = (torch.arange(most, device=k.device) < k[:, None])[..., None]
     best = logits.gather(1, places[..., None].expand(-1, -1, logits.shape[-1]))

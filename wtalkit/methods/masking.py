@@ -23,19 +23,24 @@ def topk_count(mask: Tensor, share: int) -> Tensor:
     return (mask.sum(dim=1) // share).clamp(min=1)
 
 
-def topk_mean(x: Tensor, mask: Tensor, k: Tensor) -> Tensor:
-    """Mean of the k largest values over time, per video and column.
+def topk_most(length: int, share: int) -> int:
+    """The highest count of any video in a batch of ``length``; unlike the counts' maximum it needs no look at them."""
+    return min(max(1, length // share), length)
+
+
+def topk_mean(x: Tensor, mask: Tensor, share: int) -> Tensor:
+    """Mean of the largest values over time, one in ``share`` of a video's real snippets, per video and column.
 
     Args:
         x: (B, T, N).
         mask: (B, T) real snippets.
-        k: (B,) how many, from :func:`topk_count`; a video with fewer real snippets gives what it has.
+        share: as for :func:`topk_count`.
 
     Returns:
         (B, N); zero for a video without a snippet.
     """
-    k = torch.minimum(k, mask.sum(dim=1))  # (B,)
-    most = min(int(k.max().clamp(min=1)), x.shape[1])
+    k = torch.minimum(topk_count(mask, share), mask.sum(dim=1))  # (B,)
+    most = topk_most(x.shape[1], share)
     largest = x.masked_fill(~mask[:, :, None], torch.finfo(x.dtype).min).topk(most, dim=1).values  # (B, most, N)
     chosen = (torch.arange(most, device=x.device) < k[:, None])[:, :, None]
     return torch.where(chosen, largest, 0).sum(dim=1) / k.clamp(min=1)[:, None]

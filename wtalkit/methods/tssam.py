@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from wtalkit.errors import ModelError
 from wtalkit.methods.interface import Batch, Fuse, Method, Outputs, Progress, Streams, Term, TrainVideo
-from wtalkit.methods.masking import topk_count, topk_mean
+from wtalkit.methods.masking import topk_mean
 from wtalkit.methods.options import Options
 from wtalkit.methods.tssam_losses import (
     class_losses,
@@ -205,7 +205,7 @@ class TSSAM(Method):
         """Multiple-instance branch (equations 2 and 3): means of each class's best attended logits, (B, 3, C + 1)."""
         shares = (self.options.sigma_fg, self.options.sigma_ct, self.options.sigma_bg)
         best = [
-            topk_mean(cas * attention[..., None], mask, topk_count(mask, share))
+            topk_mean(cas * attention[..., None], mask, share)
             for attention, share in zip(attn.unbind(dim=-1), shares, strict=True)
         ]
         return torch.stack(best, dim=1)
