@@ -92,3 +92,14 @@ def test_the_state_puts_the_future_back(data: TrainingSet) -> None:
 def test_seeds_differ(data: TrainingSet) -> None:
     orders = {tuple(meta.key for meta in batches(data, seed=seed).draw().meta) for seed in range(5)}
     assert len(orders) > 1
+
+
+def test_compiled_code_sees_one_shape(data: TrainingSet) -> None:
+    plain, fixed = batches(data, length=60), batches(data, length=60, compile=True)
+    for _ in range(3):
+        mine, theirs = fixed.draw(), plain.draw()
+        assert mine.rgb.shape == (4, 60, 16)
+        longest = theirs.rgb.shape[1]
+        assert longest < 60
+        assert torch.equal(mine.rgb[:, :longest], theirs.rgb) and torch.equal(mine.mask[:, :longest], theirs.mask)
+        assert not mine.mask[:, longest:].any() and not mine.flow[:, longest:].any()
