@@ -54,6 +54,7 @@ def test_a_checkpoint_detects_and_is_scored(
     assert (kept.keys() == state.keys()) == (method == "acrnet")  # the others' feat_encoder is never used
     assert loaded.header.classes[0] == "BaseballPitch"
     assert loaded.header.provenance["imported_from"] == "best.pkl"
+    assert loaded.header.decoder["lose_lone_first"] == (method == "delu")
 
     generator = np.random.default_rng(zlib.crc32(method.encode()))
     Path("feats").mkdir()
@@ -90,8 +91,9 @@ def test_the_decoder_repeats_the_authors(acrnet: Path, tmp_path: Path) -> None:
         lambda state: {"model": {"state_dict": state}},
         lambda state: {"optimizer": {"lr": 1.0}, "model": {f"module.{name}": value for name, value in state.items()}},
         lambda state: {name: value.half() for name, value in state.items()},
+        lambda state: {"best_map": torch.tensor(0.4), "state_dict": state},
     ],
-    ids=["plain", "state_dict", "nested", "module", "half"],
+    ids=["plain", "state_dict", "nested", "module", "half", "beside a tensor"],
 )
 @pytest.mark.parametrize("legacy", [False, True])
 def test_ways_to_keep_weights(wrap: Callable[[State], object], legacy: bool, tmp_path: Path) -> None:
@@ -119,6 +121,9 @@ def wrong_files(folder: Path, acrnet: Path) -> dict[str, Path]:
         pickle.dump({"state_dict": Sly()}, opened, protocol=2)
     torch.save({"state_dict": Sly()}, folder / "zipped code")
     torch.save({"epoch": 3}, folder / "no weights")
+    around: dict[str, object] = {}
+    around["model"] = around
+    torch.save(around, folder / "circle")
     torch.save(torch.ones(3), folder / "tensor")
     torch.save({name: value * float("nan") for name, value in small_state().items()}, folder / "nan")
     torch.save(create("acrnet", num_classes=3, feature_dim=8).base.mca.state_dict(), folder / "part")
@@ -126,8 +131,8 @@ def wrong_files(folder: Path, acrnet: Path) -> dict[str, Path]:
     torch.save(small_state(20, 8), folder / "narrow")
     for name, content in contents.items():
         (folder / name).write_bytes(content)
-    names = [*contents, "code", "zipped code", "no weights", "tensor", "nan", "part", "three", "narrow", "gone"]
-    return {name: folder / name for name in names}
+    names = ["code", "zipped code", "no weights", "circle", "tensor", "nan", "part", "three", "narrow", "gone"]
+    return {name: folder / name for name in [*contents, *names]}
 
 
 def test_wrong_files_are_a_sentence_each(
@@ -141,6 +146,7 @@ def test_wrong_files_are_a_sentence_each(
         "code": "holds more than weights (posix.mkdir) and was refused, as reading it would run code",
         "zipped code": "holds more than weights (posix.mkdir) and was refused",
         "no weights": "holds no weights by name",
+        "circle": "holds no weights by name",
         "tensor": "holds no weights by name",
         "nan": "holds weights that are not numbers",
         "part": "these are not ACRNet's weights",

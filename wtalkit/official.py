@@ -161,20 +161,20 @@ def read_checkpoint(file: Path) -> dict[str, Tensor]:
     return state
 
 
-def _weights_in(content: Any) -> dict[str, Tensor]:
+def _weights_in(content: Any, depth: int = 2) -> dict[str, Tensor]:
     """The table of tensors, itself or under one of the usual names; empty if there is none."""
     import torch
 
     if not isinstance(content, Mapping):
         return {}
-    tensors = {
+    # Tables first: a script may keep its step or best score as a tensor beside them.
+    if depth and (found := next(filter(None, (_weights_in(content.get(name), depth - 1) for name in WRAPPERS)), None)):
+        return found
+    return {
         str(key): value.float() if value.is_floating_point() else value
         for key, value in content.items()
         if isinstance(value, torch.Tensor)
     }
-    if tensors:
-        return tensors
-    return next((found for name in WRAPPERS if (found := _weights_in(content.get(name)))), {})
 
 
 def _require_fitting(file: Path, model: Composition, names: int, dim: int) -> None:

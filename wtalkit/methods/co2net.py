@@ -6,7 +6,7 @@ released weights load as they are.
 
 What differs: padded batches give what the videos give one by one; ``feat_encoder``, which the authors build and never
 call, is left out; pooling over time is an option (``pool_kernel``) instead of a class of its own; a pair without a
-shared class, a batch without pairs and a video of one snippet give a zero contrastive loss instead of NaN.
+shared class and a batch without pairs give no contrastive loss, a video of one snippet a finite one, instead of NaN.
 """
 
 from __future__ import annotations
@@ -207,6 +207,10 @@ class CO2Net(Method):
             "sigma": 0.3,
             "plus_one": True,
         }
+
+    def official_decoder_settings(self) -> dict[str, Any]:
+        """A level that the first snippet alone reaches gives nothing (``utils/wsad_utils.py``, by accident)."""
+        return {"lose_lone_first": True}
 
     def _pool(self, x: Tensor, valid: Tensor) -> Tensor:
         """Mean of x (B, N, T) over ``pool_kernel`` snippets, zeros beyond the ends counted, as the authors do."""
