@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import tomllib
 from pathlib import Path
 
@@ -63,13 +64,29 @@ def test_resume_skips_goes_on_and_starts(
     assert after[0].model.stat().st_mtime_ns == written
     assert len({study_of(run) for run in after.values()}) == 1
     configs = [tomllib.loads(run.config.read_text()) for run in after.values()]
-    for config in configs:
-        config.pop("run")
+    assert {config.pop("run")["recipe"] for config in configs} == {"samples"}
     assert configs[0] == configs[1] == configs[2]
 
     assert main([*TRAIN, "--seeds", "5"]) == 0  # a further study
     assert main(["train", "--method", "acrnet", "--seeds", "5", "--resume"]) == 0
     assert len(runs.all_runs("runs")) == 4
+
+
+def test_the_command_to_go_on_names_the_parts(
+    features: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    advance = Loop._advance
+
+    def stop(self: Loop) -> object:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Loop, "_advance", stop)
+    parts = ["--plugin", "clasnet", "--without", "brm,aas", "--out", "my runs"]
+    assert main([*TRAIN, *parts]) == 130
+    said = capsys.readouterr().err.partition("stopped. ")[2].partition(" goes on")[0]
+    assert said == "wtalkit train --method acrnet --plugin clasnet --without brm,aas --out 'my runs' --resume"
+    monkeypatch.setattr(Loop, "_advance", advance)
+    assert main([*shlex.split(said)[1:], "--quiet"]) == 0
 
 
 def test_a_study_keeps_its_settings(features: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -110,8 +110,14 @@ def command(
                 )  # fmt: skip
             trained.append(run)
     except KeyboardInterrupt:
-        again = f" --seeds {seeds}" if seeds is not None else ""
-        terminal.fail(f"stopped. wtalkit train --method {method}{again} --resume goes on where it was.")
+        given = {
+            "--base": [base], "--plugin": plugin or (), "--without": without or (), "--features": [features],
+            "--annotations": [annotations], "--subset": [subset], "--seeds": [seeds], "--out": [out],
+            "--assume-spec": [assume_spec],
+        }  # fmt: skip
+        again = [word for name, values in given.items() for value in values if value for word in (name, str(value))]
+        command = shlex.join(["wtalkit", "train", "--method", method, *again, "--resume"])
+        terminal.fail(f"stopped. {command} goes on where it was.")
         return 130
     for run in trained:
         terminal.write(f"model in {run.model}")

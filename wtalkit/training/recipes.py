@@ -29,7 +29,7 @@ class Recipe:
     """Settings ready for use.
 
     Attributes:
-        name: the recipe's name, or the path of the user's own file.
+        name: the recipe's name, or the path of the user's own file; of a run's ``config.toml``, the name in there.
         settings: the training's settings.
         options: the methods' own options, by method.
     """
@@ -66,13 +66,14 @@ def load_recipe(
     table: Table = {}
     for path in _layers(name, methods):
         _overlay(table, read_toml(path))
-    table.pop("run", None)  # the config.toml of a run serves as a recipe, too
+    run = table.pop("run", None)  # the config.toml of a run serves as a recipe, too
     source = f"recipe {name}"
     pairs = changes.items() if isinstance(changes, Mapping) else [parse_assignment(text) for text in changes]
     for key, value in pairs:
         _overlay(table, _nested(key, value))
         source = f"recipe {name} with its changes"
-    return check_recipe(name, table, methods, source)
+    kept = run.get("recipe") if isinstance(run, dict) else None
+    return check_recipe(kept if isinstance(kept, str) else name, table, methods, source)
 
 
 def check_recipe(name: str, table: Table, methods: Sequence[str], source: str) -> Recipe:
