@@ -2,9 +2,9 @@
 
     python models/simulate.py --simulator simulate_features.py --ground-truth thumos14.json --out cache/thumos14-sim
 
-Runs the simulator (128 channels a stream, difficulty 0.5, seed 0: the setting the official codes were measured in), puts
-a record beside every array, and writes annotations and ``wtalkit.toml``. The annotations are the real ones of THUMOS14;
-the features are drawn at random around them, see the simulator's own description.
+Runs the simulator (128 channels a stream, difficulty 0.5, seed 0: the setting the official codes were measured in),
+puts a record beside every array, and writes annotations and ``wtalkit.toml``. The annotations are the real ones of
+THUMOS14; the features are drawn at random around them, see the simulator's own description.
 """
 
 from __future__ import annotations

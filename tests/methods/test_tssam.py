@@ -369,7 +369,6 @@ def test_recipes_hold_the_papers_numbers(name: str, steps: int, videos_in_all: i
     settings = recipe.settings
     assert settings.steps == steps == 100 * -(-videos_in_all // settings.batch_size)
     model = create("tssam", num_classes=2, feature_dim=16, **recipe.options["tssam"])
-    assert model.base.options.guide_length == settings.length
     decoder = DecoderSettings.from_dict({**model.decoder_settings(), **settings.decoder})
     assert (len(decoder.thresholds), decoder.nms, decoder.tiou, decoder.inflation) == (levels, "hard", 0.5, 0.2)
     assert decoder.thresholds[0] == (0.1 if levels == 33 else 0.005)

@@ -84,7 +84,7 @@ def test_guide_loss_by_hand() -> None:
     """|1 - a - b| is 0.2, 0.4, 0.3 and, in a video of one snippet, 0.1."""
     attn = torch.tensor([[0.7, 0.5, 0.0], [0.9, 0.0, 0.0]])
     background = torch.tensor([[0.5, 0.1, 0.7], [0.0, 0.0, 0.0]])
-    assert guide_loss(attn, background, MASK, None).item() == pytest.approx((0.3 + 0.1) / 2)
+    assert guide_loss(attn, background, MASK, 1).item() == pytest.approx((0.3 + 0.1) / 2)
     assert guide_loss(attn, background, MASK, 75).item() == pytest.approx(75 * (0.3 + 0.1) / 2)
 
 

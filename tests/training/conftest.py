@@ -56,8 +56,10 @@ class Project:
     def train(self, method: str = "acrnet", **arguments: Any) -> Any:
         """``wtalkit.train`` on this project, a dozen steps unless told otherwise."""
         from wtalkit.training import train
+        from wtalkit.training.plan import resolve_parts
 
-        quick = {key: value for key, value in QUICK.items() if not key.startswith("clasnet.") or method == "clasnet"}
+        parts = resolve_parts(method, arguments.get("base"), arguments.get("plugins", ()))
+        quick = {key: value for key, value in QUICK.items() if "." not in key or key.split(".")[0] in parts}
         overrides = {**quick, **arguments.pop("overrides", {})}
         return train(
             method,

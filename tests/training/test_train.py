@@ -169,3 +169,10 @@ def test_mistakes_start_nothing(
     with pytest.raises(error, match=message):
         project.train(method, **arguments)
     assert not project.runs.exists()
+
+
+def test_a_sum_over_time_means_the_trainings_length(project: Project) -> None:
+    table = tomllib.loads(project.train("tssam", overrides={"length": 24}).config.read_text())
+    assert table["tssam"]["guide_length"] == table["length"] == 24
+    given = tomllib.loads(project.train("tssam", overrides={"length": 24, "tssam.guide_length": 7}).config.read_text())
+    assert given["tssam"]["guide_length"] == 7

@@ -219,11 +219,13 @@ class Part(nn.Module):
         components: the names ``--without`` accepts.
         options_type: the frozen hyper-parameters.
         removed: the components that were taken out.
+        length_option: the option that is the training's ``length`` unless it is given; None if there is no such one.
     """
 
     name: ClassVar[str]
     components: ClassVar[tuple[str, ...]] = ()
     options_type: ClassVar[type[Options]] = Options
+    length_option: ClassVar[str | None] = None
 
     def __init__(
         self, num_classes: int, feature_dim: int, options: Options, without: frozenset[str] = frozenset()

@@ -74,8 +74,8 @@ class TSSAMOptions(Options):
     as in ACM-Net) or the plain ones (as in HAM-Net and CO2-Net). The former cannot reach 1 where the attention is 0."""
     guide_reduction: Literal["sum", "mean"] = "sum"
     """``mean`` over the snippets is what the paper writes and is at most 0.002 in the total; ``sum`` is ACM-Net's."""
-    guide_length: int = Field(750, ge=1)
-    """Snippets that ``sum`` means, whatever a video has: the length of a training sample."""
+    guide_length: int | None = Field(None, ge=1)
+    """Snippets that ``sum`` means, whatever a video has. Default: the training's ``length``; without a training 750."""
     guide_detach: bool = False
     """Let the guide loss move the class scores only, as in ACM-Net."""
     dict_init: Literal["class_mean", "uniform"] = "class_mean"
@@ -122,6 +122,7 @@ class TSSAM(Method):
     components: ClassVar[tuple[str, ...]] = ("ct", "bg", "gui", "smt", "att", "mil")
     options_type: ClassVar[type[Options]] = TSSAMOptions
     sampling = "random"
+    length_option = "guide_length"
     length = 750
 
     def __init__(
@@ -227,7 +228,8 @@ class TSSAM(Method):
             logits = out.extra["z_fg"] if options.guide_source == "softmax_z" else out.cas_logits
             background = torch.softmax(logits.float(), dim=-1)[..., -1]
             attn = out.attn.detach() if options.guide_detach else out.attn
-            length = options.guide_length if options.guide_reduction == "sum" else None
+            length = options.guide_length or self.length
+            length = length if options.guide_reduction == "sum" else 1  # the mean
             terms["gui"] = Term(guide_loss(attn, background, batch.mask, length), options.gui_weight)
         return terms
 

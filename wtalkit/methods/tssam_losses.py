@@ -72,16 +72,16 @@ def semantic_loss(feat: Tensor, dictionary: Tensor, cas: Tensor, mask: Tensor, a
     return masked_mean((squared + NEAR_ZERO).sqrt(), mask).mean()
 
 
-def guide_loss(attn: Tensor, background: Tensor, mask: Tensor, length: int | None) -> Tensor:
+def guide_loss(attn: Tensor, background: Tensor, mask: Tensor, length: int) -> Tensor:
     """How far the foreground's attention is from one minus the background's probability (equation 7).
 
     Args:
         attn: (B, T).
         background: (B, T) probability of the background class.
         mask: (B, T).
-        length: the sum over this many snippets is meant, whatever a video has; None: the mean.
+        length: the sum over this many snippets is meant, whatever a video has; 1 is the mean.
     """
-    return masked_mean((1 - attn - background).abs(), mask).mean() * (1 if length is None else length)
+    return masked_mean((1 - attn - background).abs(), mask).mean() * length
 
 
 @torch.no_grad()

@@ -117,8 +117,13 @@ def spell_out(plan: Plan, feature_dim: int) -> Plan:
     with torch.device("meta"):
         model = build(plan, 1, feature_dim)
     recipe = plan.recipe
+    lengths = {
+        name: {part.length_option: recipe.settings.length} for name, part in model.parts.items() if part.length_option
+    }
     options = {
-        name: part.options_type(**recipe.options[name]).model_dump(mode="json", exclude_none=True)
+        name: part.options_type(**{**lengths.get(name, {}), **recipe.options[name]}).model_dump(
+            mode="json", exclude_none=True
+        )
         for name, part in model.parts.items()
     }
     try:
