@@ -123,6 +123,15 @@ def test_contrast_is_float32_under_autocast_and_zero_without_groups() -> None:
     assert contrastive_loss(features, none, none, 0.07).item() == 0
 
 
+def test_the_attention_is_float32_under_autocast() -> None:
+    """In bf16 neighbours above 1/2 lie 1/256 apart, so that many snippets would share a rank."""
+    model = small(plugins=["clasnet"]).eval()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        _, auxes = model(Batch.from_features(videos((30, 17)), labels(2)))
+    for name in ("attn", "attn_rgb", "attn_flow"):
+        assert auxes["clasnet"][name].dtype == torch.float32
+
+
 def test_selection() -> None:
     scores = torch.arange(20.0).repeat(3, 1)
     mask = torch.arange(20) < torch.tensor([20, 9, 3])[:, None]

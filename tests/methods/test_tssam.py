@@ -19,6 +19,7 @@ from wtalkit.localization import DecoderSettings, decode
 from wtalkit.methods import create
 from wtalkit.methods.composition import Composition, total_loss
 from wtalkit.methods.interface import Batch, Progress, TrainVideo
+from wtalkit.methods.tssam import attended_mean
 from wtalkit.methods.windows import run_windows
 from wtalkit.modelfile import ModelHeader, load_model, save_model
 from wtalkit.segments import Segment
@@ -94,6 +95,16 @@ def test_the_equations_of_one_video() -> None:
         torch.testing.assert_close(out.extra["log_scores"][0, reading].exp(), expected, atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(out.video_scores[0], out.extra["log_scores"][0, 0, :5].exp())
     torch.testing.assert_close(out.act_scores[0], torch.softmax(a[0][:, None] * p, dim=-1)[:, :5])
+
+
+def test_what_the_attention_pools_is_float32_under_autocast() -> None:
+    generator = torch.Generator().manual_seed(2)
+    feat, attn = (torch.rand(2, 400, size, generator=generator) for size in (16, 3))
+    exact = attn.double().mT @ feat.double() / attn.double().sum(dim=1)[..., None]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        pooled = attended_mean(feat, attn)
+    assert pooled.dtype == torch.float32
+    torch.testing.assert_close(pooled.double(), exact, atol=1e-5, rtol=1e-5)
 
 
 OPTIONS: list[dict[str, Any]] = [

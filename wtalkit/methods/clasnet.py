@@ -89,7 +89,8 @@ class AttentionHead(nn.Module):
         self.layers = nn.Sequential(nn.Linear(dim, hidden), nn.ReLU(), nn.Linear(hidden, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.sigmoid(self.layers(x)[..., 0])
+        logits: Tensor = self.layers(x)[..., 0]
+        return torch.sigmoid(logits.float())  # in bf16 many snippets would share a rank
 
 
 class FeatureContrastSeparation(nn.Module):

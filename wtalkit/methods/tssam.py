@@ -199,8 +199,7 @@ class TSSAM(Method):
 
     def read_attended(self, feat: Tensor, attn: Tensor) -> Tensor:
         """Attention branch (equation 1): class logits (B, 3, C + 1) of feat (B, T, D) pooled by attn (B, T, 3)."""
-        pooled = attn.mT @ feat.float() / (attn.sum(dim=1)[..., None] + POOL_FLOOR)  # (B, 3, D)
-        return self._classify("att", self.dropout(pooled))
+        return self._classify("att", self.dropout(attended_mean(feat, attn)))
 
     def read_best(self, cas: Tensor, attn: Tensor, mask: Tensor) -> Tensor:
         """Multiple-instance branch (equations 2 and 3): means of each class's best attended logits, (B, 3, C + 1)."""
@@ -262,3 +261,10 @@ class TSSAM(Method):
         if self.options.smt_mask_labels:
             allowed = class_targets(batch.targets, normalize=False)[:, 1] > 0  # the labels and the background
         return semantic_loss(out.feat, dictionary, out.cas_logits, batch.mask, allowed)
+
+
+def attended_mean(feat: Tensor, attn: Tensor) -> Tensor:
+    """Mean of feat (B, T, D) weighted by each attention (B, T, N), (B, N, D); in float32 also under autocast."""
+    with torch.autocast(feat.device.type, enabled=False):  # a sum over all snippets: bf16 would round what it adds
+        weights = attn.float()
+        return weights.mT @ feat.float() / (weights.sum(dim=1)[..., None] + POOL_FLOOR)
