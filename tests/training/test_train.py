@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tomllib
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,8 +14,10 @@ import torch
 from safetensors.torch import load_file
 
 from tests.training.conftest import CLASSES, SPEC, Project
+from tests.training.test_loop import interrupt_at
+from wtalkit import runs
 from wtalkit.annotations import load_annotations
-from wtalkit.errors import ConfigError, ModelError
+from wtalkit.errors import ConfigError, FeaturesError, ModelError
 from wtalkit.evaluation import mean_average_precision
 from wtalkit.features import FeatureFolder
 from wtalkit.localization import DecoderSettings, decode
@@ -176,3 +179,25 @@ def test_a_sum_over_time_means_the_trainings_length(project: Project) -> None:
     assert table["tssam"]["guide_length"] == table["length"] == 24
     given = tomllib.loads(project.train("tssam", overrides={"length": 24, "tssam.guide_length": 7}).config.read_text())
     assert given["tssam"]["guide_length"] == 7
+
+
+def test_only_a_training_on_the_same_data_joins_a_study(project: Project) -> None:
+    """Of a finished member the model knows the data, of a stopped one the resume state."""
+    with pytest.raises(KeyboardInterrupt):
+        project.train(study="s", progress=interrupt_at(6))
+    stopped = runs.all_runs(project.runs)[0].folder
+    labels = json.loads(project.annotations.read_text())
+    del labels["database"]["video 00"]
+    fewer = project.folder / "fewer.json"
+    fewer.write_text(json.dumps(labels))
+    for _ in range(2):
+        with pytest.raises(FeaturesError, match=f"{stopped.name}: was trained on other features or labels"):
+            project.train(study="s", seed=1, annotations=fewer)
+        for changed in ({"subset": "testing"}, {"without": ["mca"]}):
+            with pytest.raises(ConfigError, match=f"was started with other values of .*{next(iter(changed))}"):
+                project.train(study="s", seed=1, **changed)
+        project.train(resume=stopped)
+    assert len(runs.all_runs(project.runs)) == 1
+    copied = shutil.copytree(project.features, project.folder / "copied")  # the same data from elsewhere
+    assert project.train(study="s", seed=1, features=copied).finished
+    assert project.train(study="another", seed=1, annotations=fewer).finished

@@ -7,7 +7,8 @@ is not a tensor is JSON in the file's header.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -101,14 +102,31 @@ def load_checkpoint(path: Path) -> Checkpoint:
     Raises:
         ModelError: it is damaged, or of another version.
     """
+    with _opened(path) as (state, handle):
+        tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118  # not a dict
+        return Checkpoint(state["step"], state["digest"], state["batches"], tensors)
+
+
+def read_digest(path: Path) -> str:
+    """Digest of the data that a checkpoint's run is trained on; its tensors are not read.
+
+    Raises:
+        ModelError: as :func:`load_checkpoint`.
+    """
+    with _opened(path) as (state, _):
+        return str(state["digest"])
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[dict[str, Any], Any]]:
+    """What is not a tensor, and the open file."""
     try:
         with safe_open(path, framework="pt") as handle:
             state = json.loads((handle.metadata() or {})["wtalkit.training"])
-            tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118  # not a dict
+            if state["schema"] != SCHEMA:
+                raise ModelError(
+                    f"is a resume state of another version ({state['schema']}, this one reads {SCHEMA})", file=path
+                )
+            yield state, handle
     except (SafetensorError, KeyError, ValueError, OSError) as error:
         raise ModelError(f"is not a resume state ({error})", file=path, remedy="Start the training anew") from error
-    if state["schema"] != SCHEMA:
-        raise ModelError(
-            f"is a resume state of another version ({state['schema']}, this one reads {SCHEMA})", file=path
-        )
-    return Checkpoint(state["step"], state["digest"], state["batches"], tensors)

@@ -87,8 +87,13 @@ class Plan:
             raise ConfigError(f"is not a run's config ({error} in [run])", file=path) from error
 
     def changed_settings(self, other: Plan) -> list[str]:
-        """Keys (dotted) whose values differ, the method's options included."""
-        return sorted(_differences(flat(self.recipe.to_dict()), flat(other.recipe.to_dict())))
+        """What differs: keys (dotted) of the recipe, the method's options included, parts left out, and the subset."""
+        changed = sorted(_differences(flat(self.recipe.to_dict()), flat(other.recipe.to_dict())))
+        if sorted(self.without) != sorted(other.without):
+            changed.append("without")
+        if self.subset != other.subset:
+            changed.append("subset")
+        return changed
 
 
 def resolve_parts(method: str, base: str | None, plugins: Sequence[str]) -> tuple[str, ...]:

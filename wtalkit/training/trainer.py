@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 
 from wtalkit import __version__, runs
 from wtalkit.annotations import load_annotations, resolve_subset
-from wtalkit.errors import ConfigError, UsageError
+from wtalkit.errors import ConfigError, FeaturesError, UsageError
 from wtalkit.features import FeatureFolder, preset
 from wtalkit.runs import Run
 from wtalkit.training.data import load_training_set
@@ -113,13 +113,15 @@ def train(
             say(f"{run.folder} is finished")
             return run
         say(f"going on with {run.folder}")
-    elif study is not None:
-        _require_same_settings(Path(out), plan)
+    members = _members(Path(out), study) if run is None else {}
+    for member, kept in members.items():
+        _require_unchanged(member, kept.changed_settings(plan))
     data = load_training_set(labels, folder, subset=plan.subset, min_snippets=plan.recipe.settings.min_snippets)
     for note in data.notes:
         say(note)
     say(f"{len(data)} training videos, {len(data.classes)} classes, labels only")
     if run is None:
+        _require_same_data(members, data.digest)
         run = runs.create(out, method, plan.stamp)
         plan.write(run.config)
     fit(run, plan, data, progress, say)
@@ -151,16 +153,35 @@ def _to_go_on_with(
     return run
 
 
-def _require_same_settings(out: Path, plan: Plan) -> None:
-    """A training joins a study only with the settings of those that are in it.
+def _members(out: Path, study: str | None) -> dict[Run, Plan]:
+    """The runs of a study with what was asked of them: whatever joins them has their settings and data."""
+    plans = {run: Plan.read(run.config) for run in runs.all_runs(out) if run.config.is_file()} if study else {}
+    return {run: kept for run, kept in plans.items() if kept.study == study}
+
+
+def _require_same_data(members: Iterable[Run], digest: str) -> None:
+    """A study's trainings see the same videos, labels, lengths and kind of features.
 
     Raises:
-        ConfigError: a setting is another.
+        FeaturesError: a member has seen others.
     """
-    for member in runs.all_runs(out):
-        kept = Plan.read(member.config) if member.config.is_file() else None
-        if kept is not None and kept.study == plan.study:
-            _require_unchanged(member, kept.changed_settings(plan))
+    for member in members:
+        if _data_of(member) not in (None, digest):
+            raise FeaturesError(
+                "was trained on other features or labels, so this training cannot join its study",
+                file=member.folder,
+                remedy="Start a new study without --resume",
+            )
+
+
+def _data_of(run: Run) -> str | None:
+    """Digest of a run's training data; None where the run holds nothing yet."""
+    from wtalkit.modelfile import read_header
+    from wtalkit.training.checkpoint import read_digest
+
+    if run.finished:
+        return read_header(run.model).provenance.get("data_digest")
+    return read_digest(run.checkpoint) if run.checkpoint.is_file() else None
 
 
 def _unfinished(out: Path, parts: Sequence[str], without: Sequence[str]) -> Run:
@@ -189,14 +210,12 @@ def _kept_plan(run: Run, asked: Plan, seed: int | None) -> Plan:
     """The plan a run was started with; what was asked for now must agree with it.
 
     Raises:
-        ConfigError: a setting, the seed or the subset is another.
+        ConfigError: a setting, the subset or the seed is another.
     """
     kept = Plan.read(run.config)
     changed = kept.changed_settings(asked)
     if seed is not None and seed != kept.seed:
         changed.append("seed")
-    if asked.subset != kept.subset:
-        changed.append("subset")
     _require_unchanged(run, changed)
     return replace(kept, device=asked.device)
 
