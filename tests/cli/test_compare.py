@@ -49,6 +49,11 @@ def test_documents(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
         assert f"written to {tmp_path / name}." in capsys.readouterr().out
         assert (tmp_path / name).read_text().startswith(start)
     assert (tmp_path / "t.md").read_text() == shown
+    for option, start in (("--json", "{"), ("--format csv", "name,base"), ("--format markdown", "| mAP")):
+        assert main(["compare", "runs", *option.split(), "--out", str(tmp_path / "named")]) == 0
+        assert (tmp_path / "named").read_text().startswith(start)
+    assert main(["compare", "runs", "--json", "--out", str(tmp_path / "again.json")]) == 0
+    assert (tmp_path / "again.json").read_text() == (tmp_path / "t.json").read_text()
 
 
 @pytest.mark.usefixtures("trained")
@@ -71,11 +76,17 @@ def test_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("compare", "no run, study or folder of runs is named 'runs'"),
         ("compare nope", "no run, study or folder of runs is named 'nope'"),
+        ("compare --out t.json --format csv", "--format csv and --out t.json contradict each other. Leave one"),
+        ("compare --json --out t.md", "--json and --out t.md contradict each other"),
+        ("compare --json --format csv", "--json and --format csv contradict each other"),
+        ("compare --out t.CSV --format markdown", "--format markdown and --out t.CSV contradict each other"),
+        ("compare --format table --out t", "--format table is for the screen, not for a file. Take markdown or csv."),
         ("compare --format html", "'html' is not one of 'table', 'markdown', 'csv'"),
     ],
 )
 def test_wrong_usage(features: Path, capsys: pytest.CaptureFixture[str], line: str, said: str) -> None:
     assert main(line.split()) == 2
+    assert not list(features.parent.glob("t*"))
     captured = capsys.readouterr()
     assert captured.out == ""
     assert said in captured.err

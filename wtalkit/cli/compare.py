@@ -12,8 +12,11 @@ import typer
 
 from wtalkit.cli.options import AnnotationsFile, AssumeSpec, Debug, Features, Json, Quiet, Subset, Verbose
 from wtalkit.cli.terminal import Terminal, count
+from wtalkit.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from wtalkit.studies import Comparison
 
 
@@ -25,7 +28,8 @@ class TableFormat(StrEnum):
     csv = "csv"
 
 
-_BY_SUFFIX = {".md": TableFormat.markdown, ".csv": TableFormat.csv}
+_JSON = "json"
+_BY_SUFFIX = {".md": TableFormat.markdown.value, ".csv": TableFormat.csv.value, ".json": _JSON}
 _GAP = 2
 
 
@@ -71,6 +75,7 @@ def command(
     from wtalkit.atomic import write_text
     from wtalkit.studies import to_csv, to_markdown
 
+    form = _form(format, out, json=json)
     terminal = Terminal(quiet=quiet, verbose=verbose, json=json)
     with terminal.status("scoring"):
         found = compare(
@@ -80,16 +85,10 @@ def command(
         )  # fmt: skip
     for note in found.notes:
         terminal.remark(note)
-    as_json = json or (out is not None and out.suffix == ".json")
-    chosen = format or (_BY_SUFFIX.get(out.suffix, TableFormat.table) if out is not None else TableFormat.table)
-    if as_json:
-        text = to_text(found.to_dict())
-    elif chosen is TableFormat.csv:
-        text = to_csv(found)
-    elif chosen is TableFormat.markdown or out is not None:
-        text = to_markdown(found)
-    else:
-        text = ""
+    writers: dict[str, Callable[[Comparison], str]] = {
+        _JSON: lambda found: to_text(found.to_dict()), TableFormat.csv: to_csv, TableFormat.markdown: to_markdown,
+    }  # fmt: skip
+    text = writers[form](found) if form in writers else ""
     if out is not None:
         write_text(out, text)
     elif text:
@@ -105,6 +104,25 @@ def command(
     else:
         terminal.next_step(f"{scored}. Next: wtalkit compare RUN... --base ROW --out table.md")
     return 0
+
+
+def _form(format: TableFormat | None, out: Path | None, *, json: bool) -> str:
+    """``json`` or one of :class:`TableFormat`: what the options say together.
+
+    Raises:
+        UsageError: they contradict each other.
+    """
+    said = {"--json": _JSON} if json else {}
+    if format is not None:
+        said[f"--format {format.value}"] = format.value
+    if out is not None and out.suffix.lower() in _BY_SUFFIX:
+        said[f"--out {out}"] = _BY_SUFFIX[out.suffix.lower()]
+    if len(set(said.values())) > 1:
+        raise UsageError(f"{' and '.join(said)} contradict each other", remedy="Leave one of them out")
+    form = next(iter(said.values()), TableFormat.table if out is None else TableFormat.markdown)
+    if out is not None and form == TableFormat.table:
+        raise UsageError("--format table is for the screen, not for a file", remedy="Take markdown or csv")
+    return form
 
 
 def _show(terminal: Terminal, found: Comparison) -> None:
