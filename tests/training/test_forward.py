@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +22,7 @@ from wtalkit.methods.composition import total_loss
 from wtalkit.methods.interface import Batch
 from wtalkit.modelfile import load_model
 from wtalkit.scoring import evaluate
-from wtalkit.training.forward import find_compiler, training_forward
+from wtalkit.training.forward import find_compiler, require_compiler, training_forward
 
 BASES = ("acrnet", "co2net", "delu", "tssam")
 
@@ -78,11 +81,52 @@ def test_an_unknown_precision_is_refused(project: Project) -> None:
 def test_compiling_without_a_compiler_is_one_sentence(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     monkeypatch.delenv("CXX", raising=False)
-    with pytest.raises(MachineError, match=r"needs a C\+\+ compiler.*g\+\+"):
+    with pytest.raises(MachineError, match=r"needs a C\+\+ compiler.*\$CXX.*apt install g\+\+"):
         project.train(overrides={"compile": True})
 
 
-@pytest.mark.skipif(find_compiler() is None, reason="torch.compile needs a C++ compiler")
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems' compilers have other names")
+@pytest.mark.parametrize(
+    ("installed", "variables", "found"),
+    [
+        ("gcc", {}, {"cuda": "gcc", "cpu": None}),
+        ("g++", {}, {"cuda": None, "cpu": "g++"}),
+        ("clang", {}, {"cuda": "clang", "cpu": None}),
+        ("clang++", {}, {"cuda": None, "cpu": None}),  # Inductor does not look for it
+        ("clang++", {"CXX": "clang++"}, {"cuda": None, "cpu": "clang++"}),
+        ("g++ ccache", {"CXX": "ccache g++"}, {"cuda": None, "cpu": "ccache"}),
+        ("gcc g++", {"CC": "icc", "CXX": "icpc"}, {"cuda": None, "cpu": None}),
+    ],
+)
+def test_each_device_has_its_compiler(
+    installed: str,
+    variables: dict[str, str],
+    found: dict[str, str | None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in installed.split():
+        (tmp_path / name).touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for name in ("CC", "CXX"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    for device, expected in found.items():
+        assert find_compiler(device) == (None if expected is None else str(tmp_path / expected))
+
+
+@pytest.mark.skipif(find_spec("triton") is None, reason="without triton that is what is missing")
+def test_cuda_needs_a_c_compiler_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CC", raising=False)
+    with pytest.raises(MachineError, match=r"a C compiler.*\$CC, gcc, clang\. Install one \(Debian: apt install gcc\)"):
+        require_compiler("cuda")
+    (tmp_path / "gcc").touch(mode=0o755)
+    require_compiler("cuda")
+
+
+@pytest.mark.skipif(find_compiler("cpu") is None, reason="torch.compile needs a C++ compiler")
 def test_a_compiled_training_leaves_the_same_files(project: Project) -> None:
     """A network of a few layers, for compiling takes its time on a CPU; no dropout, whose masks would differ."""
     quick = {"steps": 4, "log_every": 1, "acrnet.hidden": 4, "acrnet.head_dropout": 0.0}

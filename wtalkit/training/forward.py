@@ -8,9 +8,11 @@ files with any setting.
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
-from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from importlib.util import find_spec
 from typing import Any, Literal, TypeAlias
 
@@ -23,8 +25,6 @@ from wtalkit.methods.interface import Aux, Batch, Outputs
 
 Precision: TypeAlias = Literal["float32", "bf16"]
 Forward: TypeAlias = Callable[[Batch], tuple[Outputs, dict[str, Aux]]]
-
-_COMPILERS = ("c++", "g++", "clang++")
 
 
 def training_forward(model: Composition, *, precision: Precision = "float32", compiled: bool = False) -> Forward:
@@ -63,17 +63,45 @@ def require_compiler(device: str) -> None:
         MachineError: it cannot; the message says what is missing.
     """
     if device == "cuda" and find_spec("triton") is None:
-        raise MachineError("compile = true needs triton for CUDA, and it is not installed", remedy=_REMEDY)
-    if not find_compiler():
-        raise MachineError("compile = true needs a C++ compiler, and none is found", remedy=_REMEDY)
+        raise MachineError(
+            "compile = true needs triton for CUDA, and it is not installed",
+            remedy="Install it (it comes with torch for CUDA) or train with --set compile=false",
+        )
+    if find_compiler(device) is None:
+        need = _NEEDS.get(device, _OTHERWISE)
+        raise MachineError(
+            f"compile = true needs a {need.language} compiler, and there is none by the names of "
+            f"{', '.join((f'${need.variable}', *need.names))}",
+            remedy=f"Install one (Debian: apt install {need.package}) or train with --set compile=false",
+        )
 
 
-_REMEDY = "Install it (Debian: apt install g++; triton comes with torch for CUDA) or train with --set compile=false"
+def find_compiler(device: str) -> str | None:
+    """The compiler that ``torch.compile`` would take for a device; the variable, where set, is all that counts."""
+    need = _NEEDS.get(device, _OTHERWISE)
+    given = os.environ.get(need.variable)
+    names = need.names if given is None else need.read(given)
+    return next(filter(None, map(shutil.which, names)), None)
 
 
-def find_compiler() -> str | None:
-    """The C++ compiler that ``torch.compile`` would take: ``$CXX``, else one on the path."""
-    return next(filter(None, map(shutil.which, filter(None, (os.environ.get("CXX"), *_COMPILERS)))), None)
+@dataclass(frozen=True)
+class _Need:
+    """A compiler: what it compiles, what names it, and how the variable is read."""
+
+    language: str
+    variable: str
+    names: tuple[str, ...]
+    package: str
+    read: Callable[[str], Sequence[str]]
+
+
+# Triton builds its launcher in C (triton/runtime/build.py: _find_compiler) and makes the kernels itself; a network that
+# is wholly on the GPU gives Inductor nothing to write in C++.
+_NEEDS = {"cuda": _Need("C", "CC", ("gcc", "clang"), "gcc", lambda given: [given])}
+# Inductor writes kernels for the CPU in C++ (torch/_inductor/config.py: cpp.cxx); the variable may hold arguments, too.
+_OTHERWISE = _Need(
+    "C++", "CXX", ("clang++" if sys.platform == "darwin" else "g++",), "g++", lambda given: shlex.split(given)[:1]
+)
 
 
 def in_float32(out: Outputs) -> Outputs:
