@@ -16,7 +16,7 @@ import torch
 from tests.parity.conftest import FOLDER
 from tests.parity.rules import official_weights
 from wtalkit.cli import main
-from wtalkit.errors import ConfigError, ModelError
+from wtalkit.errors import ConfigError, ModelError, UsageError
 from wtalkit.methods import create, load_official
 from wtalkit.modelfile import load_model, read_header
 from wtalkit.official import import_model, read_checkpoint, read_classes
@@ -149,7 +149,7 @@ def test_wrong_files_are_a_sentence_each(
         "circle": "holds no weights by name",
         "tensor": "holds no weights by name",
         "nan": "holds weights that are not numbers",
-        "part": "these are not ACRNet's weights",
+        "part": "these are not acrnet's weights",
         "three": "knows 3 actions, but 20 class names were given",
         "narrow": "takes features 8 wide, those of the spec have 2048",
         "gone": "no such file",
@@ -164,6 +164,20 @@ def test_wrong_files_are_a_sentence_each(
         assert line.startswith(f"{path}: {said[name]}"), line
     assert not Path("harm").exists()
     assert not Path("acrnet-thumos14.safetensors").exists()
+
+
+@pytest.mark.parametrize("method", ["acrnet", "co2net", "delu"])
+def test_misshapen_weights_are_a_sentence(method: str) -> None:
+    """Whichever entry it is, and whether sizes are read off it or not."""
+    good = dict(create(method, num_classes=3, feature_dim=8).base.state_dict())
+    assert load_official(method, good).spec.num_classes == 3
+    for name in good:
+        for bad in (torch.tensor(1.0), torch.zeros(0), torch.zeros(0, 0, 0), torch.zeros(1, 1, 1, 1, 1)):
+            with pytest.raises(UsageError) as caught:
+                load_official(method, {**good, name: bad})
+            assert method in str(caught.value)
+        with pytest.raises(ModelError, match=rf"not {method}'s weights: {name}"):
+            load_official(method, {key: value for key, value in good.items() if key != name})
 
 
 @pytest.mark.parametrize(

@@ -20,10 +20,20 @@ import torch.nn.functional as F
 from pydantic import Field, field_validator
 from torch import Tensor, nn
 
-from wtalkit.errors import ConfigError, ModelError
+from wtalkit.errors import ConfigError
 from wtalkit.methods.clustering import Ranking, cluster, in_time_order, rank, rank_weighted_mean, refine
 from wtalkit.methods.cross_attention import CrossModalAttention
-from wtalkit.methods.interface import Batch, Fuse, Method, OfficialWeights, Outputs, Progress, Streams, Term
+from wtalkit.methods.interface import (
+    Batch,
+    Fuse,
+    Method,
+    OfficialWeights,
+    Outputs,
+    Progress,
+    Streams,
+    Term,
+    official_shape,
+)
 from wtalkit.methods.masking import masked_mean
 from wtalkit.methods.options import Options
 
@@ -194,12 +204,8 @@ class ACRNet(Method):
 
     @classmethod
     def from_official(cls, state: Mapping[str, Tensor]) -> OfficialWeights:
-        try:
-            heads, dim, _ = state["mca.rgb_proj"].shape
-            num_classes = len(state["cas_rgb_encoder.2.weight"])
-            hidden = len(state["cas_rgb_encoder.0.weight"])
-        except (KeyError, ValueError) as error:
-            raise ModelError(f"these are not ACRNet's weights ({error} is missing or misshapen)") from error
+        heads, dim, _ = official_shape(state, "mca.rgb_proj", 3, cls.name)
+        num_classes, hidden, _ = official_shape(state, "cas_rgb_encoder.2.weight", 3, cls.name)
         # The authors pool over time exactly when the number of classes is not THUMOS14's.
         pool = None if num_classes == 20 else 13
         options = {"heads": heads, "hidden": hidden, "pool_kernel": pool, "merge": "official", "init": "official"}

@@ -19,7 +19,6 @@ import torch.nn.functional as F
 from pydantic import Field, field_validator
 from torch import Tensor, nn
 
-from wtalkit.errors import ModelError
 from wtalkit.methods.co2net_losses import (
     attentions_of,
     co_activity_loss,
@@ -30,7 +29,17 @@ from wtalkit.methods.co2net_losses import (
     suppress,
     with_background,
 )
-from wtalkit.methods.interface import Batch, Fuse, Method, OfficialWeights, Outputs, Progress, Streams, Term
+from wtalkit.methods.interface import (
+    Batch,
+    Fuse,
+    Method,
+    OfficialWeights,
+    Outputs,
+    Progress,
+    Streams,
+    Term,
+    official_shape,
+)
 from wtalkit.methods.masking import masked_mean, topk_mean
 from wtalkit.methods.options import Options
 
@@ -219,16 +228,11 @@ class CO2Net(Method):
 
     @classmethod
     def from_official(cls, state: Mapping[str, Tensor]) -> OfficialWeights:
-        try:
-            _, dim, kernel = state["vAttn.channel_conv.0.weight"].shape
-            options = {
-                "hidden": len(state["fusion.0.weight"]),
-                "attn_hidden": len(state["vAttn.attention.0.weight"]),
-                "kernel": kernel,
-            }
-            num_classes = len(state["classifier.4.weight"]) - 1
-        except (KeyError, ValueError) as error:
-            raise ModelError(f"these are not {cls.name}'s weights ({error} is missing or misshapen)") from error
+        _, dim, kernel = official_shape(state, "vAttn.channel_conv.0.weight", 3, cls.name)
+        attn_hidden, _, _ = official_shape(state, "vAttn.attention.0.weight", 3, cls.name)
+        outputs, hidden, _ = official_shape(state, "classifier.4.weight", 3, cls.name)
+        num_classes = outputs - 1
+        options: dict[str, Any] = {"hidden": hidden, "attn_hidden": attn_hidden, "kernel": kernel}
         if num_classes != THUMOS_CLASSES:
             options.update(cls.activitynet_options())
         return OfficialWeights(num_classes, 2 * dim, options, dict(state))

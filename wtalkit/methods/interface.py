@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 import torch
 from torch import Tensor, nn
 
+from wtalkit.errors import ModelError
 from wtalkit.methods.options import Options
 from wtalkit.timeline import Timeline
 
@@ -296,6 +297,20 @@ class OfficialWeights(NamedTuple):
     feature_dim: int
     options: dict[str, Any]
     state: dict[str, Tensor]
+
+
+def official_shape(state: Mapping[str, Tensor], name: str, dims: int, method: str) -> tuple[int, ...]:
+    """Shape of an entry of the authors' weights.
+
+    Raises:
+        ModelError: it is missing, or has not ``dims`` dimensions.
+    """
+    if name not in state:
+        raise ModelError(f"these are not {method}'s weights: {name} is missing")
+    shape = tuple(state[name].shape)
+    if len(shape) != dims:
+        raise ModelError(f"these are not {method}'s weights: {name} has shape {shape}, expected {dims} dimensions")
+    return shape
 
 
 class Plugin(Part):
