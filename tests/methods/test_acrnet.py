@@ -112,7 +112,7 @@ def test_bad_options_are_named() -> None:
 
 
 def test_weights_of_something_else_are_refused() -> None:
-    with pytest.raises(ModelError, match="not ACRNet's weights"):
+    with pytest.raises(ModelError, match="not acrnet's weights"):
         load_official("acrnet", {"conv.weight": torch.zeros(3)})
     state = {key: value for key, value in small().base.state_dict().items() if key != "rgb_bwa.conv.0.bias"}
     with pytest.raises(ModelError, match=r"rgb_bwa\.conv\.0\.bias"):
