@@ -17,11 +17,12 @@ from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field, field_validator
+from pydantic import Field
 from torch import Tensor, nn
 
 from wtalkit.errors import ConfigError
 from wtalkit.methods.clustering import Ranking, cluster, in_time_order, rank, rank_weighted_mean, refine
+from wtalkit.methods.convolution import kaiming_conv
 from wtalkit.methods.cross_attention import CrossModalAttention
 from wtalkit.methods.interface import (
     Batch,
@@ -35,7 +36,7 @@ from wtalkit.methods.interface import (
     official_shape,
 )
 from wtalkit.methods.masking import masked_mean
-from wtalkit.methods.options import Options
+from wtalkit.methods.options import OddKernel, Options
 
 FLOOR = 1e-8  # under logarithms and powers, as in the authors' code
 
@@ -51,13 +52,13 @@ class ACRNetOptions(Options):
     """Start of the cross-modal attention; the authors' range saturates its softmax."""
     hidden: int | None = Field(None, ge=2)
     """Channels inside the classifier heads, half of it inside the attention heads. Default: one stream's width."""
-    kernel: int = Field(3, ge=1)
+    kernel: OddKernel = 3
     """Snippets a convolution of the gates and class heads sees; odd."""
     dropout: float = Field(0.5, ge=0, lt=1)
     """Dropout of the gates."""
     head_dropout: float = Field(0.0, ge=0, lt=1)
     """Dropout in front of the four heads; the authors have none. Small training sets need it."""
-    pool_kernel: int | None = Field(None, ge=1)
+    pool_kernel: OddKernel | None = None
     """Average the heads' outputs over this many snippets; odd. The authors: 13 on ActivityNet, none on THUMOS14."""
     even_attention: bool = False
     """Start with the attention 0.5 everywhere instead of at random. The attention helps to pick the snippets that it is
@@ -68,21 +69,14 @@ class ACRNetOptions(Options):
     aas_weight: float = Field(0.1, ge=0)
     """Weight of the two attention losses (lambda)."""
 
-    @field_validator("kernel", "pool_kernel")
-    @classmethod
-    def _odd(cls, value: int | None) -> int | None:
-        if value is not None and value % 2 == 0:
-            raise ValueError("must be odd")
-        return value
-
 
 class Gate(nn.Module):
     """Scale one stream channel by channel, guided by the other (BWA in the code, the gate of CO2-Net's CCM)."""
 
     def __init__(self, dim: int, kernel: int, dropout: float) -> None:
         super().__init__()
-        self.attn = nn.Sequential(_conv(dim, dim, kernel), nn.LeakyReLU(0.2), nn.Dropout(dropout))
-        self.conv = nn.Sequential(_conv(dim, dim, kernel), nn.LeakyReLU(0.2), nn.Dropout(dropout))
+        self.attn = nn.Sequential(kaiming_conv(dim, dim, kernel), nn.LeakyReLU(0.2), nn.Dropout(dropout))
+        self.conv = nn.Sequential(kaiming_conv(dim, dim, kernel), nn.LeakyReLU(0.2), nn.Dropout(dropout))
 
     def forward(self, base: Tensor, reference: Tensor, mask: Tensor) -> Tensor:
         overall = self.conv(masked_mean(base, mask)[:, :, None])  # (B, D, 1)
@@ -236,12 +230,5 @@ def generalised_cross_entropy(attn: Tensor, target: Tensor, mask: Tensor, q: flo
     return per_video.mean()
 
 
-def _conv(inputs: int, outputs: int, kernel: int) -> nn.Conv1d:
-    conv = nn.Conv1d(inputs, outputs, kernel, padding=kernel // 2)
-    nn.init.kaiming_uniform_(conv.weight)
-    nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
-    return conv
-
-
 def _head(inputs: int, hidden: int, outputs: int, kernel: int) -> nn.Sequential:
-    return nn.Sequential(_conv(inputs, hidden, kernel), nn.ReLU(), _conv(hidden, outputs, 1))
+    return nn.Sequential(kaiming_conv(inputs, hidden, kernel), nn.ReLU(), kaiming_conv(hidden, outputs, 1))

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field, field_validator
+from pydantic import Field
 from torch import Tensor, nn
 
 from wtalkit.methods.co2net_losses import (
@@ -29,6 +29,7 @@ from wtalkit.methods.co2net_losses import (
     suppress,
     with_background,
 )
+from wtalkit.methods.convolution import kaiming_conv
 from wtalkit.methods.interface import (
     Batch,
     Fuse,
@@ -41,7 +42,7 @@ from wtalkit.methods.interface import (
     official_shape,
 )
 from wtalkit.methods.masking import masked_mean, topk_mean
-from wtalkit.methods.options import Options
+from wtalkit.methods.options import OddKernel, Options
 
 VIDEO_SHARE = 10  # a video's class score is the mean of its best snippets, one in ten
 THUMOS_CLASSES = 20
@@ -55,7 +56,7 @@ class CO2NetOptions(Options):
     """Channels of the fused features and inside the classifier. Default: the features' width."""
     attn_hidden: int | None = Field(None, ge=1)
     """Channels inside the attention heads. Default: a quarter of the features' width."""
-    kernel: int = Field(3, ge=1)
+    kernel: OddKernel = 3
     """Snippets a convolution sees; odd."""
     dropout: float = Field(0.5, ge=0, lt=1)
     """Dropout of the gates and inside the attention heads."""
@@ -63,7 +64,7 @@ class CO2NetOptions(Options):
     """Dropout after the fusion and before either layer of the classifier."""
     logit_dropout: float = Field(0.5, ge=0, lt=1)
     """Dropout of the attention's logit: in training that share of all attentions is exactly 0.5."""
-    pool_kernel: int | None = Field(None, ge=1)
+    pool_kernel: OddKernel | None = None
     """Average logits and attentions over this many snippets; odd. The authors: 13 on ActivityNet, none on THUMOS14."""
     even_attention: bool = False
     """Start with the attention 0.5 everywhere instead of at random: with little data a random start may settle on the
@@ -81,13 +82,6 @@ class CO2NetOptions(Options):
     guide_weight: float = Field(0.8, ge=0)
     """alpha2 in the code."""
 
-    @field_validator("kernel", "pool_kernel")
-    @classmethod
-    def _odd(cls, value: int | None) -> int | None:
-        if value is not None and value % 2 == 0:
-            raise ValueError("must be odd")
-        return value
-
 
 class CCM(nn.Module):
     """Cross-modal consensus module: scale one stream by what it shows overall and what the other shows now.
@@ -102,12 +96,12 @@ class CCM(nn.Module):
         self.channel_conv = _unit(dim, kernel, dropout) if overall else None
         self.bit_wise_attn = _unit(dim, kernel, dropout) if local else None
         self.attention = nn.Sequential(
-            _conv(dim, attn_hidden, kernel),
+            kaiming_conv(dim, attn_hidden, kernel),
             nn.LeakyReLU(0.2),
             nn.Dropout(dropout),
-            _conv(attn_hidden, attn_hidden, kernel),
+            kaiming_conv(attn_hidden, attn_hidden, kernel),
             nn.LeakyReLU(0.2),
-            _conv(attn_hidden, 1, 1),
+            kaiming_conv(attn_hidden, 1, 1),
             nn.Dropout(options.logit_dropout),
         )
         if options.even_attention:
@@ -148,13 +142,15 @@ class CO2Net(Method):
         }
         self.vAttn = CCM(feature_dim // 2, attn_hidden, options, **units)
         self.fAttn = CCM(feature_dim // 2, attn_hidden, options, **units)
-        self.fusion = nn.Sequential(_conv(feature_dim, hidden, 1), nn.LeakyReLU(0.2), nn.Dropout(options.head_dropout))
+        self.fusion = nn.Sequential(
+            kaiming_conv(feature_dim, hidden, 1), nn.LeakyReLU(0.2), nn.Dropout(options.head_dropout)
+        )
         self.classifier = nn.Sequential(
             nn.Dropout(options.head_dropout),
-            _conv(hidden, hidden, options.kernel),
+            kaiming_conv(hidden, hidden, options.kernel),
             nn.LeakyReLU(0.2),
             nn.Dropout(options.head_dropout),
-            _conv(hidden, num_classes + 1, 1),
+            kaiming_conv(hidden, num_classes + 1, 1),
         )
 
     def predict(self, streams: Streams, batch: Batch, fuse: Fuse) -> Outputs:
@@ -263,11 +259,4 @@ def _run(layers: nn.Sequential, x: Tensor, mask: Tensor) -> Tensor:
 
 
 def _unit(dim: int, kernel: int, dropout: float) -> nn.Sequential:
-    return nn.Sequential(_conv(dim, dim, kernel), nn.LeakyReLU(0.2), nn.Dropout(dropout))
-
-
-def _conv(inputs: int, outputs: int, kernel: int) -> nn.Conv1d:
-    conv = nn.Conv1d(inputs, outputs, kernel, padding=kernel // 2)
-    nn.init.kaiming_uniform_(conv.weight)
-    nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
-    return conv
+    return nn.Sequential(kaiming_conv(dim, dim, kernel), nn.LeakyReLU(0.2), nn.Dropout(dropout))

@@ -17,12 +17,12 @@ from typing import Annotated, ClassVar
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field, field_validator
+from pydantic import Field
 from torch import Tensor, nn
 
 from wtalkit.methods.interface import Aux, Batch, Fuse, Plugin, Streams
 from wtalkit.methods.masking import masked_mean
-from wtalkit.methods.options import Options
+from wtalkit.methods.options import OddKernel, Options
 
 LARGEST_CHANGE = 5.0  # of a snippet, in the mean change of its video: a camera cut must not drown the rest
 FLOOR = 1e-6
@@ -35,15 +35,8 @@ class ExpansionOptions(Options):
     """One branch each; dilation d sees 1 + 2 d snippets, far fewer than CLASNet's stack."""
     hidden: int | None = Field(default=None, ge=1)
     """Channels of the branches. Default: an eighth of the feature width."""
-    kernel: int = Field(default=5, ge=1)
+    kernel: OddKernel = 5
     """Snippets the local gate sees; odd."""
-
-    @field_validator("kernel")
-    @classmethod
-    def _odd(cls, value: int) -> int:
-        if value % 2 == 0:
-            raise ValueError("must be odd")
-        return value
 
 
 class CrossModalOptions(Options):

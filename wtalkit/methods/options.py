@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from wtalkit.errors import ConfigError
 from wtalkit.suggest import remedy
@@ -16,6 +16,15 @@ class Options(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+
+def _odd(value: int) -> int:
+    if value % 2 == 0:
+        raise ValueError("must be odd")
+    return value
+
+
+OddKernel: TypeAlias = Annotated[int, Field(ge=1), AfterValidator(_odd)]
+"""Snippets that a convolution, or a mean over time, sees: as many before the snippet as after it."""
 
 OptionsT = TypeVar("OptionsT", bound=Options)
 

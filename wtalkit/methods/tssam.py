@@ -17,13 +17,13 @@ from collections.abc import Iterable
 from typing import Any, ClassVar, Literal
 
 import torch
-from pydantic import Field, field_validator
+from pydantic import Field
 from torch import Tensor, nn
 
 from wtalkit.errors import ModelError
 from wtalkit.methods.interface import Batch, Fuse, Method, Outputs, Progress, Streams, Term, TrainVideo
 from wtalkit.methods.masking import topk_mean
-from wtalkit.methods.options import Options
+from wtalkit.methods.options import OddKernel, Options
 from wtalkit.methods.tssam_losses import (
     class_losses,
     class_targets,
@@ -42,7 +42,7 @@ class TSSAMOptions(Options):
 
     hidden: int | None = Field(None, ge=1)
     """Channels inside the residual block. Default: half of the features' width. Our choice."""
-    kernel: int = Field(3, ge=1)
+    kernel: OddKernel = 3
     """Snippets a convolution of the residual block sees; odd. Our choice, from ACM-Net."""
     dropout: float = Field(0.5, ge=0, lt=1)
     """In front of both classifiers."""
@@ -84,13 +84,6 @@ class TSSAMOptions(Options):
     warm_up_epochs: int = Field(10, ge=0)
     """Epochs in which the dictionary stays as it is and ``smt_weight`` rises from 0. Our choice: the paper speaks of a
     warm-up and says no more."""
-
-    @field_validator("kernel")
-    @classmethod
-    def _odd(cls, value: int) -> int:
-        if value % 2 == 0:
-            raise ValueError("must be odd")
-        return value
 
 
 class ResidualBlock(nn.Module):
