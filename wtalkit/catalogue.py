@@ -103,7 +103,8 @@ class MeasuredRow(_Strict):
         map: by threshold (``"0.10"``), fractions.
         averages: by range (``"0.1:0.7"``), fractions.
         settings: what differs from the recipe.
-        training_seconds: wall time of one training on ``machine``.
+        training_seconds: of one training on ``machine``: wall time, or processor time of one thread, feature reading and
+            calibration included, where ``machine`` says CPU seconds.
     """
 
     dataset: str
