@@ -103,8 +103,8 @@ class MeasuredRow(_Strict):
         map: by threshold (``"0.10"``), fractions.
         averages: by range (``"0.1:0.7"``), fractions.
         settings: what differs from the recipe.
-        training_seconds: of one training on ``machine``: wall time, or processor time of one thread, feature reading and
-            calibration included, where ``machine`` says CPU seconds.
+        training_seconds: of one training on ``machine``: wall time, or where that says CPU seconds, processor time of
+            one thread, feature reading and calibration included.
     """
 
     dataset: str
