@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -112,6 +113,23 @@ def test_narrow_terminals(columns: int, monkeypatch: pytest.MonkeyPatch) -> None
     widths = [max(len(key), *(len(row[key]) for row in rows)) for key in header]
     assert sum(widths) + 2 * (len(widths) - 1) <= columns
     assert {"method", "role", "T14", "A1.2", "A1.3", "samples"} <= set(header)
+
+
+@pytest.mark.parametrize("columns", [80, 100, 130, 250])
+def test_no_line_is_wider_than_the_terminal(
+    columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    assert main(["methods"]) == 0
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out).splitlines()
+    assert max(map(len, lines)) <= columns
+    rows = {line.split()[0]: line for line in lines if line}
+    assert rows.keys() >= METHODS.keys()
+    beside = rows["acrnet"].partition("wtalkit train --method acrnet")
+    assert bool(beside[1]) == (columns >= 130)
+    assert ("Train: wtalkit train --method METHOD" in lines) == (columns < 130)
+    assert bool(beside[2].strip()) == (columns >= 250)  # what it is
 
 
 def test_torch_is_not_needed() -> None:

@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 ROLES = {"base": "base", "plugin": "plug-in", "proposals": "on proposals"}
 PUBLISHED = {"THUMOS14": "T14", "ActivityNet 1.2": "A1.2", "ActivityNet 1.3": "A1.3"}
 LEGEND = (
-    "T14, A1.2, A1.3: published mAP in %, mean over tIoU 0.1:0.7 on THUMOS14 and",
-    "0.5:0.95 on ActivityNet; * recalled, not checked; + trained with points.",
+    "T14, A1.2, A1.3: published mAP in %, mean over tIoU 0.1:0.7 on THUMOS14 and 0.5:0.95 on ActivityNet; "
+    "* recalled, not checked; + trained with points."
 )
 _GAP = 2
+_PROSE = 100
+"""Columns beyond which sentences are hard to read."""
 _DROPPED_FIRST = ("what", "train with", "paper", "params")
 _AVERAGES = ("0.1:0.7", "0.5:0.95")
 
@@ -70,17 +72,19 @@ def _show_list(terminal: Terminal, cards: Mapping[str, Card]) -> None:
     right = [index for index, key in enumerate(header) if key not in ("method", "role", *_DROPPED_FIRST[:3])]
     terminal.table(header, table, right=right, gap=_GAP)
     terminal.write()
-    for line in LEGEND:
-        terminal.write(line)
-    for name in datasets:
-        terminal.write(f"{_short(name)}: mAP in % measured here on {name}; plug-ins on their usual base.")
-    for card in cards.values():
-        if card.silent is not None:
-            terminal.write(f"{card.name}: {card.silent}.")
     absent = [card.name for card in cards.values() if not card.entry.available]
-    if absent:
-        terminal.write(f"Not in this version: {', '.join(absent)}.")
-    terminal.next_step("Next: wtalkit train --method METHOD; wtalkit methods METHOD says all about one")
+    told = [
+        LEGEND,
+        *(f"{_short(name)}: mAP in % measured here on {name}; plug-ins on their usual base." for name in datasets),
+        *(f"{card.name}: {card.silent}." for card in cards.values() if card.silent is not None),
+        *[f"Not in this version: {', '.join(absent)}."] * bool(absent),
+        *["Train: wtalkit train --method METHOD"] * ("train with" not in header),
+    ]
+    for text in told:
+        for line in _wrapped(text, min(_room(), _PROSE)):
+            terminal.write(line)
+    train = "wtalkit train --method METHOD; " * ("train with" in header)
+    terminal.next_step(f"Next: {train}wtalkit methods METHOD says all about one")
 
 
 def _listed(card: Card, datasets: Sequence[str]) -> dict[str, str]:
@@ -101,7 +105,7 @@ def _listed(card: Card, datasets: Sequence[str]) -> dict[str, str]:
 
 def _fitting(rows: Sequence[Mapping[str, str]]) -> list[str]:
     """As many columns as the terminal has room for."""
-    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000
+    room = _room()
     header = list(rows[0])
     for dropped in (None, *_DROPPED_FIRST):
         header = [key for key in header if key != dropped]
@@ -114,7 +118,7 @@ def _fitting(rows: Sequence[Mapping[str, str]]) -> list[str]:
 def _show_card(terminal: Terminal, card: Card) -> None:
     facts = list(_facts(card))
     width = max(len(key) for key, _ in facts)
-    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000
+    room = _room()
     for key, value in facts:
         for index, line in enumerate(_wrapped(value, room - width - _GAP)):
             terminal.write(f"{key if index == 0 else '':<{width}}  {line}")
@@ -271,6 +275,11 @@ def _default(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _room() -> int:
+    """Columns of the terminal; without one, as many as anything needs."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000
 
 
 def _wrapped(text: str, width: int) -> list[str]:
