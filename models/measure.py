@@ -53,7 +53,10 @@ ROWS = (*BASES, *(f"{plugin}+{base}" for plugin in ("clasnet", "fenet") for base
 # trains its attention towards its own choice of snippets: from a random start it settled on the background with one
 # seed. tssam's guide loss, summed over time with the paper's weight, drives the foreground attention to 1 everywhere.
 CHANGES: dict[str, dict[str, dict[str, Any]]] = {
-    "thumos14-sim": {"acrnet": {"acrnet.even_attention": True}, "tssam": {"tssam.gui_weight": 0.0002}},
+    "thumos14-sim": {
+        "acrnet": {"acrnet.even_attention": True},
+        "tssam": {"tssam.gui_weight": 0.0002, "tssam.guide_length": 750},
+    },
     "samples": {},
 }
 
