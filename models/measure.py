@@ -8,8 +8,9 @@ A row is a composition; a finished (row, seed) is never trained again, so severa
 ``--rows`` of their own. Every row of a data set gets the same number of steps, batch size, length and rate
 (``SETTINGS``), so the table compares methods, not budgets.
 
-Scores: ``seconds`` is wtalkit's own evaluation. ``snippets`` is that of the CO2-Net and DELU codes: ground truth and
-detections in whole snippets, and detections that touch an interval marked ambiguous left out.
+Scores: ``seconds`` is wtalkit's own evaluation. ``snippets`` is that of the CO2-Net and DELU codes, for
+these two: ground truth and detections in whole snippets, and detections that touch an interval marked ambiguous left
+out.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from wtalkit.training import train
 from wtalkit.zoo import Choice
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+SCORED_IN_SNIPPETS = ("-co2net", "-delu")
 TIOU = [round(0.1 * i, 1) for i in range(1, 8)]
 SETTINGS: dict[str, dict[str, Any]] = {
     # As the official CO2-Net and DELU codes were run on these features; length and rate for everybody.
@@ -139,7 +141,7 @@ def score(run: Run, project: Path, subset: str) -> dict[str, Any]:
     found = run_over_features(detector, features, tuple(truth.videos))["results"]
     scores = {"seconds": figures(found, truth.to_activitynet()["database"])}
     raw = json.loads((project / "annotations.json").read_text())["database"]
-    if any("ambiguous" in video for video in raw.values()):
+    if run.name.endswith(SCORED_IN_SNIPPETS) and any("ambiguous" in video for video in raw.values()):
         scores["snippets"] = figures(*in_snippets(found, {key: raw[key] for key in truth.videos}))
     return scores
 
@@ -150,10 +152,14 @@ def figures(results: dict[str, Any], database: dict[str, Any]) -> dict[str, Any]
 
 
 def in_snippets(results: dict[str, Any], database: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Detections and ground truth as the CO2-Net code compares them."""
+    """Detections and ground truth as the CO2-Net code compares them.
+
+    Hundredths of a snippet are kept: seconds that were whole snippets must be whole again, since IoU often equals its
+    threshold there.
+    """
     left, _ = drop_ambiguous(results, {key: video.get("ambiguous", []) for key, video in database.items()})
     kept = {
-        key: [{**row, "segment": [second * 25 / 16 for second in row["segment"]]} for row in rows]
+        key: [{**row, "segment": [round(second * 25 / 16, 2) for second in row["segment"]]} for row in rows]
         for key, rows in left.items()
     }
     truth = {key: {"annotations": [whole(row) for row in video["annotations"]]} for key, video in database.items()}
@@ -188,7 +194,7 @@ def lines(dataset: str, row: str, runs: list[dict[str, Any]]) -> Iterator[dict[s
     first = runs[0]
     plugins = first["plugins"]
     for protocol in ("seconds", "snippets"):
-        if protocol not in first:
+        if not all(protocol in run for run in runs):
             continue
         scores = [run[protocol]["map"] for run in runs]
         averages = [named_averages(each) for each in scores]
