@@ -26,9 +26,9 @@ def test_the_start_is_the_base(options: dict[str, Any]) -> None:
     both = small("clasnet", **options).eval()
     base = small().eval()
     base.base.load_state_dict(both.base.state_dict())
-    expected, found = base(batch())[0], both(batch())[0]
+    expected, (found, auxes) = base(batch())[0], both(batch())
     assert set(differences(expected, found).values()) == {0.0}
-    assert "plugin_attn" in found.extra
+    assert "attn" in auxes["clasnet"]
 
 
 def test_open_gates_do_change_the_base() -> None:
@@ -203,7 +203,7 @@ def test_ablations_drop_their_terms(without: tuple[str, ...], terms: set[str]) -
     total_loss(found).backward()
     if "fcsm" in without:
         assert not list(model.plugins.parameters())
-        assert "plugin_attn" not in model(batch())[0].extra
+        assert "attn" not in model(batch())[1]["clasnet"]
 
 
 def test_weights_ramp_up() -> None:

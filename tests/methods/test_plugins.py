@@ -68,7 +68,7 @@ def test_the_start_is_the_base(base: str, chain: tuple[str, ...]) -> None:
     changes = differences(expected, found)
     assert len(changes) > 5 and set(changes.values()) == {0.0}
     assert found.has_background == expected.has_background
-    assert found.extra.keys() - expected.extra.keys() == ({"plugin_attn"} if "clasnet" in chain else set())
+    assert found.extra.keys() == expected.extra.keys()
 
 
 @on_every_base

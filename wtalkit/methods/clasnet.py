@@ -11,7 +11,6 @@ the paper's, every formula and number below is our reading (``docs/methods/clasn
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -159,9 +158,6 @@ class CLASNet(Plugin):
             return streams, {}
         changed: tuple[Streams, Aux] = self.fcsm(streams, batch)
         return changed
-
-    def refine(self, out: Outputs, aux: Aux) -> Outputs:
-        return replace(out, extra={**out.extra, "plugin_attn": aux["attn"]}) if "attn" in aux else out
 
     def losses(self, out: Outputs, aux: Aux, batch: Batch, progress: Progress) -> dict[str, Term]:
         """Without FCSM there is no attention of our own: the base's takes its place."""

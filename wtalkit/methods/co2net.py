@@ -31,6 +31,7 @@ from wtalkit.methods.co2net_losses import (
 )
 from wtalkit.methods.convolution import kaiming_conv
 from wtalkit.methods.interface import (
+    SCORE_LOGITS,
     Batch,
     Fuse,
     Method,
@@ -173,7 +174,7 @@ class CO2Net(Method):
             video_scores=video_scores(scores, batch.mask)[..., actions],
             feat=feat.mT,
             streams={"rgb": rgb.mT, "flow": flow.mT},
-            extra={"score_logits": scores[..., actions]},
+            extra={SCORE_LOGITS: scores[..., actions]},
         )
 
     def losses(self, out: Outputs, batch: Batch, progress: Progress) -> dict[str, Term]:

@@ -25,6 +25,7 @@ from wtalkit.timeline import Timeline
 Aux: TypeAlias = dict[str, Tensor]
 Streams: TypeAlias = dict[str, Tensor]
 Fuse: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+SCORE_LOGITS = "score_logits"  # the entry of Outputs.extra that a decoder with score = "logits" looks at
 Sampling: TypeAlias = Literal["random", "uniform", "full"]
 
 

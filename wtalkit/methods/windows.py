@@ -14,11 +14,10 @@ import torch
 from numpy.typing import NDArray
 
 from wtalkit.methods.composition import Composition
-from wtalkit.methods.interface import Batch, VideoMeta
+from wtalkit.methods.interface import SCORE_LOGITS, Batch, VideoMeta
 from wtalkit.timeline import Timeline
 
 Array = NDArray[np.float32]
-SCORE_LOGITS = "score_logits"  # the entry of Outputs.extra that a decoder with score = "logits" looks at
 OVERLAP = 0.25  # share of a window that its neighbour sees, too
 
 
