@@ -135,4 +135,4 @@ class ScaledVideos:
         self._train_set, self._scale = train_set, scale
 
     def __iter__(self) -> Iterator[TrainVideo]:
-        return (TrainVideo(video.features * self._scale, video.labels) for video in self._train_set)
+        return (video._replace(features=video.features * self._scale) for video in self._train_set)

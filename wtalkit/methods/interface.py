@@ -1,11 +1,12 @@
 """The nouns and roles every method speaks: what goes in, what comes out, and the four kinds of part.
 
 A *base* (:class:`Method`) turns two feature streams into activations. A *plug-in* (:class:`Plugin`) sits around any
-base and knows only its streams and its :class:`Outputs`. A *proposal method* (:class:`ProposalMethod`) re-scores
+base and knows only its streams and its :class:`Outputs`. A *proposal method* (:class:`ProposalMethod`) scores
 proposals another method made. :mod:`wtalkit.methods.composition` runs base and plug-ins in one fixed loop.
 
-Symbols: B videos, T snippets (padded length), D width of one stream, C action classes, M proposals. Index C on a class
-axis is background and always the last. A name ending in ``_logits`` is unbounded, every other score lies in [0, 1].
+Symbols: B videos, T snippets (padded length), D width of one stream, C action classes, N proposals of all videos of a
+batch, one video's below the other's. Index C on a class axis is background and always the last. A name ending in
+``_logits`` is unbounded, every other score lies in [0, 1].
 """
 
 from __future__ import annotations
@@ -58,8 +59,8 @@ class Batch:
         mask: (B, T) bool, true on real snippets; padding is at the end, so a row is true, ..., true, false, ...
         labels: (B, C) multi-hot float; None at inference.
         meta: one entry per video.
-        proposals: per video (M_i, 2), start and end in snippets.
         pairs: rows that share a class; may be empty.
+        points: (B, T, C) float, 1 where a labelled frame of the class lies in the snippet; None without point labels.
     """
 
     rgb: Tensor
@@ -67,8 +68,8 @@ class Batch:
     mask: Tensor
     labels: Tensor | None = None
     meta: tuple[VideoMeta, ...] = ()
-    proposals: tuple[Tensor, ...] | None = None
     pairs: tuple[tuple[int, int], ...] = ()
+    points: Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.rgb.ndim != 3 or self.rgb.shape != self.flow.shape or self.mask.shape != self.rgb.shape[:2]:
@@ -96,7 +97,7 @@ class Batch:
         lengths = torch.tensor([len(video) for video in features], device=padded.device)
         mask = torch.arange(padded.shape[1], device=padded.device) < lengths[:, None]
         rgb, flow = padded.chunk(2, dim=-1)
-        return cls(rgb, flow, mask, labels, tuple(meta), None, tuple(pairs))
+        return cls(rgb, flow, mask, labels, tuple(meta), tuple(pairs))
 
     def to(self, device: torch.device | str) -> Batch:
         """The same batch on another device."""
@@ -106,7 +107,7 @@ class Batch:
             flow=self.flow.to(device, non_blocking=True),
             mask=self.mask.to(device, non_blocking=True),
             labels=None if self.labels is None else self.labels.to(device, non_blocking=True),
-            proposals=None if self.proposals is None else tuple(p.to(device) for p in self.proposals),
+            points=None if self.points is None else self.points.to(device, non_blocking=True),
         )
 
     def __len__(self) -> int:
@@ -163,24 +164,76 @@ class Outputs:
 
 
 @dataclass(frozen=True)
+class ProposalBatch:
+    """Proposals of B videos, one video's below the other's, without padding.
+
+    Attributes:
+        regions: (N, 3, 2D) float32: what lies to the left of a proposal, in it and to its right, RGB first, see
+            :mod:`wtalkit.methods.regions`.
+        segments: (N, 2) start and end in snippets.
+        counts: proposals of each video; may be 0. They sum to N.
+        labels: (B, C) multi-hot float; None at inference.
+        meta: one entry per video.
+    """
+
+    regions: Tensor
+    segments: Tensor
+    counts: tuple[int, ...]
+    labels: Tensor | None = None
+    meta: tuple[VideoMeta, ...] = ()
+
+    def __post_init__(self) -> None:
+        total = sum(self.counts)
+        if self.regions.ndim != 3 or self.regions.shape[:2] != (total, 3) or self.segments.shape != (total, 2):
+            raise ValueError(
+                f"a batch of {total} proposals needs regions (N, 3, 2D) and segments (N, 2), got "
+                f"{tuple(self.regions.shape)} and {tuple(self.segments.shape)}"
+            )
+
+    def to(self, device: torch.device | str) -> ProposalBatch:
+        """The same batch on another device."""
+        return replace(
+            self,
+            regions=self.regions.to(device, non_blocking=True),
+            segments=self.segments.to(device, non_blocking=True),
+            labels=None if self.labels is None else self.labels.to(device, non_blocking=True),
+        )
+
+    def __len__(self) -> int:
+        """Videos."""
+        return len(self.counts)
+
+    def split(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Rows (N, ...) of all proposals, video by video."""
+        return torch.split(x, list(self.counts))
+
+    @property
+    def targets(self) -> Tensor:
+        """The labels, for a loss.
+
+        Raises:
+            ValueError: the batch has none.
+        """
+        if self.labels is None:
+            raise ValueError("a loss needs a batch with labels")
+        return self.labels
+
+
+@dataclass(frozen=True)
 class ProposalOutputs:
     """What a proposal method returns.
 
     Attributes:
-        base_logits: (B, M, C + 1).
-        attn: (B, M).
-        quality: (B, M) completeness (P-MIL) or process consistency (SEAL).
-        feat: (B, M, E).
-        segments: (B, M, 2) in snippets, the ones really scored (training may subsample).
-        mask: (B, M) bool.
+        scores: (N, C + 1) probabilities of the classes, background last.
+        attn: (N,) how likely a proposal is an action of any class.
+        quality: (N,) how well it covers one: completeness (P-MIL) or process consistency (SEAL); ones without either.
+        extra: tensors of the method's own, rows as above.
     """
 
-    base_logits: Tensor
+    scores: Tensor
     attn: Tensor
     quality: Tensor
-    feat: Tensor
-    segments: Tensor
-    mask: Tensor
+    extra: dict[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -207,10 +260,11 @@ class Progress:
 
 
 class TrainVideo(NamedTuple):
-    """One training video as :meth:`Method.prepare` sees it: features (T, 2D), labels (C,) multi-hot."""
+    """One training video as :meth:`Part.prepare` sees it: features (T, 2D), labels (C,) multi-hot, its key."""
 
     features: Tensor
     labels: Tensor
+    key: str = ""
 
 
 class Part(nn.Module):
@@ -222,12 +276,15 @@ class Part(nn.Module):
         options_type: the frozen hyper-parameters.
         removed: the components that were taken out.
         length_option: the option that is the training's ``length`` unless it is given; None if there is no such one.
+        needs_points: whether it learns from a labelled frame per action (point-level labels) instead of labels per
+            video alone.
     """
 
     name: ClassVar[str]
     components: ClassVar[tuple[str, ...]] = ()
     options_type: ClassVar[type[Options]] = Options
     length_option: ClassVar[str | None] = None
+    needs_points: ClassVar[bool] = False
 
     def __init__(
         self, num_classes: int, feature_dim: int, options: Options, without: frozenset[str] = frozenset()
@@ -339,14 +396,25 @@ class Plugin(Part):
 
 
 class ProposalMethod(Part):
-    """Scores proposals made by another method (``batch.proposals``)."""
+    """Scores proposals that another method made, whole (second stage)."""
 
-    def predict(self, batch: Batch) -> ProposalOutputs:
+    def predict(self, batch: ProposalBatch) -> ProposalOutputs:
+        """Score every proposal of every video."""
         raise NotImplementedError
 
-    def losses(self, out: ProposalOutputs, batch: Batch, progress: Progress) -> dict[str, Term]:
+    def losses(self, out: ProposalOutputs, batch: ProposalBatch, progress: Progress) -> dict[str, Term]:
+        """Unweighted loss terms and their weights (already scheduled)."""
         raise NotImplementedError
 
     def decoder_settings(self) -> dict[str, Any]:
         """Settings of the shared decoder that differ from its defaults."""
         return {}
+
+    def official_decoder_settings(self) -> dict[str, Any]:
+        """What beyond :meth:`decoder_settings` repeats the authors' own decoding to the digit, for their weights."""
+        return {}
+
+    @classmethod
+    def from_official(cls, state: Mapping[str, Tensor]) -> OfficialWeights:
+        """As :meth:`Method.from_official`."""
+        raise NotImplementedError

@@ -154,7 +154,7 @@ class TSSAM(Method):
             return
         sums = torch.zeros(self.dictionary.shape, dtype=torch.float64)
         videos = torch.zeros(len(sums), 1, dtype=torch.float64)
-        for features, labels in train_set:
+        for features, labels, _ in train_set:
             if len(features):
                 rows = torch.cat([labels > 0, torch.ones(1, dtype=torch.bool)])
                 sums[rows] += features.double().mean(dim=0)

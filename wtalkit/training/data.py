@@ -110,7 +110,7 @@ class TrainingSet:
         from wtalkit.methods.interface import TrainVideo
 
         for row, array in enumerate(self.arrays):
-            yield TrainVideo(torch.from_numpy(array), torch.from_numpy(self.labels[row]))
+            yield TrainVideo(torch.from_numpy(array), torch.from_numpy(self.labels[row]), self.keys[row])
 
     def label_names(self, row: int) -> frozenset[str]:
         return frozenset(name for name, has in zip(self.classes, self.labels[row], strict=True) if has)
