@@ -8,7 +8,10 @@ import sys
 import pytest
 
 HEAVY = ("torch", "torchvision", "cv2", "av", "numpy", "numba", "pytorchvideo")
-COMMANDS = ("extract", "train", "detect", "evaluate", "compare", "methods", "models", "doctor", "bench", "demo")
+COMMANDS = (
+    *("extract", "train", "detect", "evaluate", "compare", "methods", "models", "annotations", "doctor", "bench"),
+    "demo",
+)
 SCRIPT = f"""
 import sys
 import wtalkit
@@ -19,7 +22,11 @@ sys.exit(code)
 """
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], [], ["models", "list", "--help"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["--version"], [], ["models", "list", "--help"], ["annotations", "points", "--help"]],
+    ids=" ".join,
+)
 def test_nothing_heavy_is_imported(arguments: list[str]) -> None:
     done = subprocess.run([sys.executable, "-c", SCRIPT, *arguments], capture_output=True, text=True, check=True)
     assert "IMPORTED []" in done.stdout

@@ -6,12 +6,13 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.training.conftest import CLASSES, SPEC, Project
-from wtalkit.annotations import load_annotations
+from wtalkit.annotations import Annotations, Point, load_annotations, points_from_segments
 from wtalkit.errors import AnnotationsError, FeaturesError
 from wtalkit.features import FeatureFolder, FeatureRecord, write_features
 from wtalkit.training.data import FeatureArrays, TrainingSet, load_training_set
@@ -137,3 +138,153 @@ def test_one_stream_is_refused(make_project: Callable[..., Project]) -> None:
 def test_the_digest_knows_the_data(project: Project, make_project: Callable[..., Project]) -> None:
     assert load(project).digest == load(make_project("same")).digest
     assert load(project).digest != load(make_project("other", seed=1)).digest
+
+
+def with_points(project: Project, points: dict[str, tuple[Point, ...]] | None = None) -> Annotations:
+    """The project's annotations, a point in the middle of each training segment; ``points`` of some videos instead."""
+    made = points_from_segments(load_annotations(project.annotations), subset="training", distribution="middle")
+    changed = {key: replace(made.videos[key], points=given) for key, given in (points or {}).items()}
+    return replace(made, videos={**made.videos, **changed})
+
+
+def load_points(project: Project, annotations: Annotations, **arguments: Any) -> TrainingSet:
+    folder = FeatureFolder(project.features)
+    return load_training_set(annotations, folder, **{"subset": "training", "points": True, **arguments})
+
+
+def test_points_are_seconds_and_class_numbers(project: Project) -> None:
+    annotations = with_points(project)
+    data = load_points(project, annotations)
+    assert data.points is not None
+    assert len(data.points) == len(data) == 9
+    for key, rows in zip(data.keys, data.points, strict=True):
+        assert [(second, data.classes[int(label)]) for second, label in rows] == [
+            (point.at_s, point.label) for point in annotations.videos[key].points
+        ]
+    assert data.notes == ()
+
+
+def test_a_method_that_does_not_ask_sees_no_point(project: Project) -> None:
+    data = load_points(project, with_points(project), points=False)
+    assert data.points is None
+    assert data.digest == load(project).digest
+    with pytest.raises(ValueError, match="loaded without points"):
+        data.point_labels(0)
+
+
+def test_no_segment_is_looked_at_for_points_either(project: Project) -> None:
+    pointed = with_points(project)
+    segments = load_annotations(project.annotations).videos
+    both = replace(
+        pointed,
+        videos={key: replace(video, segments=segments[key].segments) for key, video in pointed.videos.items()},
+    )
+    assert both.has_segments
+    assert load_points(project, both).digest == load_points(project, pointed).digest
+
+
+@pytest.mark.parametrize("points", [False, True])
+def test_what_is_handed_on_holds_no_more_than_may_be_seen(
+    project: Project, monkeypatch: pytest.MonkeyPatch, points: bool
+) -> None:
+    segments = load_annotations(project.annotations)
+    pointed = with_points(project)
+    both = replace(
+        segments,
+        videos={key: replace(video, points=pointed.videos[key].points) for key, video in segments.videos.items()},
+    )
+    handed: list[Annotations] = []
+
+    def note(annotations: Annotations, *_: Any, **__: Any) -> list[Any]:
+        handed.append(annotations)
+        return []
+
+    monkeypatch.setattr("wtalkit.training.data.training_problems", note)
+    load_points(project, both, points=points)
+    assert [(each.has_segments, each.has_points) for each in handed] == [(False, points)]
+
+
+def test_the_digest_knows_the_points(project: Project) -> None:
+    moved = {"video 03": (Point(1.25, "jump"),)}
+    digests = {load_points(project, with_points(project, points)).digest for points in ({}, moved)}
+    assert len(digests | {load(project).digest}) == 3
+
+
+def test_points_are_asked_for_and_there_are_none(project: Project) -> None:
+    segments = load_annotations(project.annotations)
+    with pytest.raises(AnnotationsError) as caught:
+        load_points(project, segments)
+    assert str(caught.value) == (
+        f"{project.annotations}: the method learns from points, one labelled frame of every action, and no training "
+        "video has any. Draw some from its segments: "
+        f"wtalkit annotations points {project.annotations} --out points.json --subset training."
+    )
+    with pytest.raises(AnnotationsError, match=r'no training video has any\. Add "point", the second of one frame'):
+        load_points(project, segments.weak())
+
+
+def test_videos_without_a_point_are_left_out_and_listed(project: Project) -> None:
+    data = load_points(project, with_points(project, {"video 03": (), "video 05": ()}))
+    assert data.keys == tuple(f"video {index:02}" for index in (0, 1, 2, 4, 6, 7, 8))
+    assert data.points is not None
+    assert len(data.points) == len(data.arrays) == len(data.labels) == len(data.durations) == 7
+    assert data.notes == ("2 training videos left out, without a point: video 03, video 05",)
+
+
+def test_a_point_must_be_of_a_label_of_its_video(project: Project) -> None:
+    annotations = with_points(project)
+    wrong = {
+        key: (*annotations.videos[key].points, Point(1.5, next(iter({*CLASSES} - {*annotations.videos[key].labels}))))
+        for key in ("video 00", "video 04")
+    }
+    with pytest.raises(AnnotationsError, match=r"(?s)2 problems.*'video 00': its point at 1\.5 s is of .*'video 04'"):
+        load_points(project, with_points(project, wrong))
+
+
+def test_points_after_the_end(project: Project) -> None:
+    """Those in the tail that fills no snippet count for the last one, those after the video for none."""
+    folder = FeatureFolder(project.features)
+    array, record = folder.read("video 03").array, folder.records["video 03"]
+    longer = record.model_copy(update={"duration_s": record.duration_s + 0.3})
+    write_features(project.features, "video 03", array, longer)
+    label = with_points(project).videos["video 03"].labels[0]
+    tail, after = Point(record.duration_s + 0.2, label), Point(record.duration_s + 0.4, label)
+    gone = Point(99, with_points(project).videos["video 06"].labels[0])
+    data = load_points(project, with_points(project, {"video 03": (tail, after), "video 06": (gone,)}))
+    assert data.notes == (
+        "2 training videos have points after their end, which are ignored: video 03, video 06",
+        "1 training videos left out, without a point: video 06",
+    )
+    row = data.keys.index("video 03")
+    assert data.points is not None
+    assert data.points[row].tolist() == [[tail.at_s, data.classes.index(label)]]
+    assert np.argwhere(data.point_labels(row)).tolist() == [[len(array) - 1, data.classes.index(label)]]
+
+
+def test_features_without_a_record_may_have_a_tail_shorter_than_a_stride(project: Project) -> None:
+    label = with_points(project).videos["video 03"].labels[0]
+    end = FeatureFolder(project.features).records["video 03"].duration_s  # that of the last window
+    stride_s = SPEC.stride / SPEC.fps
+    points = (Point(end + 0.9 * stride_s, label), Point(end + 1.1 * stride_s, label))
+    for record in project.features.glob("*.json"):
+        record.unlink()
+    folder = FeatureFolder(project.features, assume=SPEC)
+    data = load_training_set(with_points(project, {"video 03": points}), folder, subset="training", points=True)
+    assert data.points is not None
+    assert data.points[3][:, 0].tolist() == [points[0].at_s]
+
+
+def test_a_point_counts_for_the_snippet_whose_cell_it_lies_in(project: Project) -> None:
+    timeline = SPEC.timeline
+    label = with_points(project).videos["video 03"].labels[0]
+    seconds = (0.0, timeline.to_seconds(0) - 0.01, timeline.to_seconds(7) + 0.01, timeline.to_seconds(8) - 0.01, 3.3)
+    data = load_points(project, with_points(project, {"video 03": tuple(Point(at, label) for at in seconds)}))
+    row = data.keys.index("video 03")
+    length = data.arrays.lengths[row]
+    edges = [0.0, *(timeline.to_seconds(index) for index in range(1, length)), float("inf")]
+    expected = np.zeros((length, len(CLASSES)))
+    for snippet in range(length):
+        if any(edges[snippet] <= at < edges[snippet + 1] for at in seconds):
+            expected[snippet, data.classes.index(label)] = 1
+    np.testing.assert_array_equal(data.point_labels(row), expected)
+    assert expected.sum() == 3

@@ -1,7 +1,8 @@
 """Read the ActivityNet JSON schema: ``{"database": {video: {"subset", "duration", "annotations": [...]}}}``.
 
-THUMOS14, ActivityNet and most public packs come in it. Two liberties of ours: ``video_labels`` holds weak labels that
-differ from the annotated instances, and an annotation without ``segment`` is a weak label.
+THUMOS14, ActivityNet and most public packs come in it. Three liberties of ours: ``video_labels`` holds weak labels that
+differ from the annotated instances, an annotation without ``segment`` is a weak label, and ``point``, the second of one
+frame of the action, may stand beside ``segment`` or in its place.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wtalkit.annotations.model import Annotations, Instance, VideoAnnotation
+from wtalkit.annotations.model import Annotations, Instance, Point, VideoAnnotation
 from wtalkit.annotations.names import unsafe_key
 from wtalkit.annotations.problems import Problems
 from wtalkit.documents import SIZE_LIMIT_BYTES, line_of_key, read_json
@@ -47,6 +48,7 @@ def parse_activitynet(document: Any, *, path: Path | None = None, text: str = ""
     reader.problems.raise_if_any()
     labels = {label for video in videos.values() for label in video.labels}
     labels |= {instance.label for video in videos.values() for instance in video.segments}
+    labels |= {point.label for video in videos.values() for point in video.points}
     version = document.get("version")
     return Annotations(
         videos,
@@ -78,27 +80,36 @@ class _Reader:
         if subset is not None and not isinstance(subset, str):
             self._complain(key, f"{key!r}: its subset is not text")
             subset = None
-        weak, segments = self._annotations(key, entry.get("annotations", []))
+        weak, segments, points = self._annotations(key, entry.get("annotations", []))
         if "video_labels" in entry:
             weak = self._video_labels(key, entry["video_labels"])
-        else:
-            weak |= {instance.label for instance in segments}
         return VideoAnnotation(
-            subset or None, self._duration(key, entry.get("duration")), tuple(sorted(weak)), tuple(segments)
+            subset or None,
+            self._duration(key, entry.get("duration")),
+            tuple(sorted(weak)),
+            tuple(segments),
+            tuple(points),
         )
 
-    def _annotations(self, key: str, entries: Any) -> tuple[set[str], list[Instance]]:
+    def _annotations(self, key: str, entries: Any) -> tuple[set[str], list[Instance], list[Point]]:
+        """The labels of all annotations, and the segments and points among them."""
         weak: set[str] = set()
         segments: list[Instance] = []
+        points: list[Point] = []
         if not isinstance(entries, list):
             self._complain(key, f"{key!r}: its annotations are not a list")
-            return weak, segments
+            return weak, segments, points
         for number, entry in enumerate(entries, start=1):
             label = entry.get("label") if isinstance(entry, dict) else None
             if not isinstance(label, str) or not label.strip():
                 self._complain(key, f"{key!r}: annotation {number} has no label")
                 continue
             weak.add(label)
+            at = entry.get("point")
+            if at is not None and not (_is_number(at) and at >= 0):
+                self._complain(key, f"{key!r}: annotation {number} has a point that is not a number of seconds")
+            elif at is not None:
+                points.append(Point(float(at), label))
             if entry.get("segment") is None:
                 continue
             instance = _instance(label, entry["segment"])
@@ -108,7 +119,7 @@ class _Reader:
             if instance.end_s < instance.start_s:  # kept, as the official evaluator does: it counts and is never hit
                 self.warnings.append(f"{key}: annotation {number} ends before it starts")
             segments.append(instance)
-        return weak, segments
+        return weak, segments, points
 
     def _video_labels(self, key: str, labels: Any) -> set[str]:
         if isinstance(labels, list) and all(isinstance(label, str) and label.strip() for label in labels):

@@ -1,7 +1,8 @@
-"""Read ``labels.csv``: ``video,label[,start,end[,subset]]``, as a spreadsheet saves it.
+"""Read ``labels.csv``: ``video,label[,start,end[,subset[,point]]]``, as a spreadsheet saves it.
 
 BOM, CRLF and ``;`` are fine; several rows or ``a|b`` give a video several labels; a header may name the columns in any
-order, without one they stand in the order above.
+order, without one they stand in the order above. A row says when the action happens by ``start`` and ``end``, or by
+``point``, the second of one of its frames, or not at all.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from wtalkit.annotations.model import Annotations, Instance, VideoAnnotation
+from wtalkit.annotations.model import Annotations, Instance, Point, VideoAnnotation
 from wtalkit.annotations.names import keys_from_file_names, unsafe_key
 from wtalkit.annotations.problems import Problems
 from wtalkit.documents import SIZE_LIMIT_BYTES, read_limited
 from wtalkit.errors import AnnotationsError
 
-COLUMNS = ("video", "label", "start", "end", "subset")
+COLUMNS = ("video", "label", "start", "end", "subset", "point")
 _SPELLINGS = {
     "videos": "video",
     "file": "video",
@@ -27,6 +28,7 @@ _SPELLINGS = {
     "class": "label",
     "start_s": "start",
     "end_s": "end",
+    "point_s": "point",
 }
 
 
@@ -54,12 +56,21 @@ class _Row:
     cells: dict[str, str]
 
 
+@dataclass(frozen=True)
+class _When:
+    """What a row says of the time: start and end, or a point, or nothing."""
+
+    segment: tuple[float, float] | None = None
+    point: float | None = None
+
+
 @dataclass
 class _Video:
     line: int
     subset: str | None = None
     labels: set[str] = field(default_factory=set)
     segments: list[Instance] = field(default_factory=list)
+    points: list[Point] = field(default_factory=list)
 
 
 @dataclass
@@ -68,7 +79,7 @@ class _Table:
 
     problems: Problems
     videos: dict[str, _Video] = field(default_factory=dict)
-    seen: dict[tuple[str, str, float | None, float | None], int] = field(default_factory=dict)
+    seen: dict[tuple[str, str, _When], int] = field(default_factory=dict)
 
     def add(self, row: _Row, *, decimal_comma: bool) -> None:
         name = row.cells.get("video", "")
@@ -80,13 +91,13 @@ class _Table:
         if not all(labels):
             self.problems.add(f"{name!r}: a label is empty", row.line)
             return
-        times = self._times(row, decimal_comma)
-        if times is None:
+        when = self._when(row, decimal_comma)
+        if when is None:
             return
         video = self.videos.setdefault(name, _Video(row.line))
         self._set_subset(video, name, row)
         for label in labels:
-            self._add_label(video, name, label, times, row.line)
+            self._add_label(video, name, label, when, row.line)
 
     def annotations(self, path: Path) -> Annotations:
         keys = keys_from_file_names(self.videos)
@@ -95,6 +106,7 @@ class _Table:
                 subset=video.subset,
                 labels=tuple(sorted(video.labels)),
                 segments=tuple(video.segments),
+                points=tuple(video.points),
                 line=video.line,
             )
             for name, video in self.videos.items()
@@ -102,23 +114,31 @@ class _Table:
         classes = sorted({label for video in videos.values() for label in video.labels})
         return Annotations(videos, tuple(classes), path=path)
 
-    def _times(self, row: _Row, decimal_comma: bool) -> tuple[float, float] | tuple[None, None] | None:
-        """Start and end, two Nones for a weak label, None after a problem."""
+    def _when(self, row: _Row, decimal_comma: bool) -> _When | None:
+        """What the row says of the time, None after a problem."""
+        name, point = row.cells["video"], row.cells.get("point", "")
         written = [row.cells.get(column, "") for column in ("start", "end")]
-        if not any(written):
-            return None, None
-        if not all(written):
-            self.problems.add(f"{row.cells['video']!r}: start and end must be given together", row.line)
+        if point and any(written):
+            self.problems.add(f"{name!r}: a row has either start and end or a point, not both", row.line)
             return None
-        numbers = [_seconds(cell.replace(",", ".") if decimal_comma else cell) for cell in written]
-        start, end = numbers
+        if point:
+            at = _seconds(point, decimal_comma)
+            if at is None:
+                self.problems.add(f"{name!r}: the point {point} is not seconds", row.line)
+            return None if at is None else _When(point=at)
+        if not any(written):
+            return _When()
+        if not all(written):
+            self.problems.add(f"{name!r}: start and end must be given together", row.line)
+            return None
+        start, end = (_seconds(cell, decimal_comma) for cell in written)
         if start is None or end is None:
-            self.problems.add(f"{row.cells['video']!r}: {' and '.join(written)} are not seconds", row.line)
+            self.problems.add(f"{name!r}: {' and '.join(written)} are not seconds", row.line)
             return None
         if end <= start:
-            self.problems.add(f"{row.cells['video']!r}: the end {end:g} is not after the start {start:g}", row.line)
+            self.problems.add(f"{name!r}: the end {end:g} is not after the start {start:g}", row.line)
             return None
-        return start, end
+        return _When(segment=(start, end))
 
     def _set_subset(self, video: _Video, name: str, row: _Row) -> None:
         subset = row.cells.get("subset", "")
@@ -129,18 +149,17 @@ class _Table:
             return
         video.subset = video.subset or subset
 
-    def _add_label(
-        self, video: _Video, name: str, label: str, times: tuple[float, float] | tuple[None, None], line: int
-    ) -> None:
-        start, end = times
-        first = self.seen.get((name, label, start, end))
+    def _add_label(self, video: _Video, name: str, label: str, when: _When, line: int) -> None:
+        first = self.seen.get((name, label, when))
         if first is not None:
             self.problems.add(f"{name!r}: repeats line {first} ({label!r})", line)
             return
-        self.seen[name, label, start, end] = line
+        self.seen[name, label, when] = line
         video.labels.add(label)
-        if start is not None and end is not None:
-            video.segments.append(Instance(start, end, label))
+        if when.segment is not None:
+            video.segments.append(Instance(*when.segment, label))
+        if when.point is not None:
+            video.points.append(Point(when.point, label))
 
 
 def _decode(content: bytes, path: Path) -> str:
@@ -194,9 +213,9 @@ def _header(cells: list[str], line: int, problems: Problems) -> tuple[str, ...] 
     return tuple(names)
 
 
-def _seconds(cell: str) -> float | None:
+def _seconds(cell: str, decimal_comma: bool) -> float | None:
     try:
-        value = float(cell)
+        value = float(cell.replace(",", ".") if decimal_comma else cell)
     except ValueError:
         return None
     return value if math.isfinite(value) and value >= 0 else None

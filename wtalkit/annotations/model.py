@@ -1,4 +1,4 @@
-"""What is known about a set of videos: their labels and, for scoring only, when each action happens."""
+"""What is known about a set of videos: their labels, and what some files say of when each action happens."""
 
 from __future__ import annotations
 
@@ -25,14 +25,23 @@ class Instance:
 
 
 @dataclass(frozen=True)
+class Point:
+    """One labelled frame of an action: a second at which it is going on; when it starts and ends is not said."""
+
+    at_s: float
+    label: str
+
+
+@dataclass(frozen=True)
 class VideoAnnotation:
-    """Labels and instances of one video.
+    """Labels, instances and points of one video.
 
     Attributes:
         subset: the subset the file puts it in; None when it names none.
         duration_s: seconds; None when the file does not say.
         labels: weak labels: which actions happen somewhere in the video, sorted.
         segments: when they happen, in file order; empty for weakly labelled videos.
+        points: one labelled frame of each, in file order; empty where nobody marked any.
         line: line of ``labels.csv`` that first names the video.
     """
 
@@ -40,6 +49,7 @@ class VideoAnnotation:
     duration_s: float | None = None
     labels: tuple[str, ...] = ()
     segments: tuple[Instance, ...] = ()
+    points: tuple[Point, ...] = ()
     line: int | None = None
 
 
@@ -74,6 +84,11 @@ class Annotations:
         """Whether any video says when an action happens."""
         return any(video.segments for video in self.videos.values())
 
+    @property
+    def has_points(self) -> bool:
+        """Whether any video has a labelled frame."""
+        return any(video.points for video in self.videos.values())
+
     def subset(self, name: str | None) -> Annotations:
         """Only the videos of subset ``name`` (capitals do not matter); all of them for None.
 
@@ -96,7 +111,11 @@ class Annotations:
         return replace(self, videos={key: video for key, video in self.videos.items() if key in keys})
 
     def weak(self) -> Annotations:
-        """The same videos without any instance: what a method may see in training."""
+        """The same videos without any instance or point: what a method may see that learns from labels per video."""
+        return replace(self, videos={key: replace(video, segments=(), points=()) for key, video in self.videos.items()})
+
+    def pointed(self) -> Annotations:
+        """The same videos without any instance, with their points: what a method may see that learns from points."""
         return replace(self, videos={key: replace(video, segments=()) for key, video in self.videos.items()})
 
     def to_activitynet(self) -> dict[str, Any]:
@@ -112,6 +131,7 @@ class Annotations:
             entry["annotations"] = [
                 {"segment": [instance.start_s, instance.end_s], "label": instance.label} for instance in video.segments
             ]
+            entry["annotations"] += [{"point": point.at_s, "label": point.label} for point in video.points]
             database[key] = entry
         return {"version": self.version or "", "database": database}
 

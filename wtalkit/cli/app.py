@@ -15,6 +15,7 @@ import typer
 
 from wtalkit import __version__
 from wtalkit.cli import bench, compare, demo, detect, doctor, evaluate, extract, methods, models, train
+from wtalkit.cli.annotations import app as annotations_app
 from wtalkit.errors import WtalkitError
 
 INTERRUPTED = 130
@@ -35,6 +36,7 @@ app.command("compare")(compare.command)
 app.command("demo")(demo.command)
 app.command("methods")(methods.command)
 app.add_typer(models.app, name="models")
+app.add_typer(annotations_app, name="annotations")
 app.command("doctor")(doctor.command)
 app.add_typer(bench.app, name="bench")
 

@@ -1,9 +1,15 @@
-"""The training videos: their features and which classes happen in each. Nothing here knows when anything happens."""
+"""The training videos: their features and which classes happen in each.
+
+Nothing here knows from when to when anything happens. For a method that learns from points, one labelled frame of each
+instance is known too, and only if it asks.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from wtalkit.annotations import Annotations, Problem, Problems, resolve_subset, training_problems
+from wtalkit.annotations import Annotations, Problem, Problems, VideoAnnotation, resolve_subset, training_problems
 from wtalkit.errors import AnnotationsError, FeaturesError
 from wtalkit.features import FeatureFolder, FeatureSpec
 
@@ -19,6 +25,7 @@ if TYPE_CHECKING:
     from wtalkit.methods.interface import TrainVideo
 
 Array = NDArray[np.float32]
+PointRows = NDArray[np.float64]
 MEMORY_LIMIT_BYTES = 8 * 2**30
 LISTED = 10
 
@@ -90,6 +97,8 @@ class TrainingSet:
         classes: names of the C classes, sorted.
         spec: how the features were made.
         notes: what was left out and why, one sentence each.
+        points: a row (second, class) per labelled frame of each video, (K_i, 2), at least one each; None where the
+            method learns from labels per video.
     """
 
     keys: tuple[str, ...]
@@ -99,6 +108,7 @@ class TrainingSet:
     classes: tuple[str, ...]
     spec: FeatureSpec
     notes: tuple[str, ...] = ()
+    points: tuple[PointRows, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -115,33 +125,60 @@ class TrainingSet:
     def label_names(self, row: int) -> frozenset[str]:
         return frozenset(name for name, has in zip(self.classes, self.labels[row], strict=True) if has)
 
+    def point_labels(self, row: int) -> Array:
+        """Which snippets of a video hold a labelled frame, (T_i, C).
+
+        A frame in the tail that fills no snippet, or before the middle of the first window, counts for the nearest one.
+
+        Raises:
+            ValueError: the set was loaded without points.
+        """
+        if self.points is None:
+            raise ValueError("this training set was loaded without points")
+        length = self.arrays.lengths[row]
+        marked = np.zeros((length, len(self.classes)), np.float32)
+        for second, label in self.points[row].tolist():
+            position = math.floor(self.spec.timeline.to_position(second))
+            marked[min(max(position, 0), length - 1), int(label)] = 1
+        return marked
+
     @property
     def digest(self) -> str:
-        """Changes when videos, labels, lengths or the spec do: a training can only be resumed on the same data."""
+        """Changes when videos, labels, points, lengths or the spec do: a training is only resumed on the same data."""
         content = [self.keys, self.classes, self.labels.tolist(), self.arrays.lengths, self.spec.to_dict()]
+        if self.points is not None:
+            content.append([rows.tolist() for rows in self.points])
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
 
 def load_training_set(
-    annotations: Annotations, folder: FeatureFolder, *, subset: str | None = None, min_snippets: int = 1
+    annotations: Annotations,
+    folder: FeatureFolder,
+    *,
+    subset: str | None = None,
+    min_snippets: int = 1,
+    points: bool = False,
 ) -> TrainingSet:
     """Read the features and labels of the training subset.
 
     Args:
-        annotations: the whole file; only its labels are looked at.
+        annotations: the whole file; only its labels are looked at, and its points if asked for.
         folder: the features.
         subset: the subset to train on, resolved already; None is the whole file.
         min_snippets: shorter videos are left out.
+        points: whether the method learns from points; videos without one are left out.
 
     Raises:
         AnnotationsError: labels and videos do not fit together (all problems are listed), no labelled video has
-            features, or a class has none.
+            features, a class has none, or points are asked for and there are none.
         FeaturesError: the features have one stream only.
     """
-    weak = annotations.weak()  # from here on no segment can be seen
+    seen = annotations.pointed() if points else annotations.weak()  # from here on no segment can be seen
     _require_two_streams(folder)
-    _require_sound_labels(weak, folder, subset)
-    training = weak.subset(subset)
+    _require_sound_labels(seen, folder, subset)
+    training = seen.subset(subset)
+    if points:
+        _require_sound_points(training, annotations, subset)
     missing = sorted(set(training.videos) - set(folder.keys))
     keys = sorted(set(training.videos) & set(folder.keys))
     if not keys:
@@ -152,12 +189,20 @@ def load_training_set(
         )
     arrays = FeatureArrays.read(folder, keys)
     short = [key for key, length in zip(keys, arrays.lengths, strict=True) if length < min_snippets]
-    kept = [row for row, key in enumerate(keys) if key not in set(short)]
     classes = tuple(sorted({label for video in training.videos.values() for label in video.labels}))
+    inside = {
+        key: _points_inside(training.videos[key], classes, _latest_s(folder, key, length))
+        for key, length in zip(keys, arrays.lengths, strict=True)
+    }
+    beyond = [key for key in keys if len(inside[key]) < len(training.videos[key].points)]
+    pointless = [key for key in keys if points and not len(inside[key])]
+    kept = [row for row, key in enumerate(keys) if key not in {*short, *pointless}]
     labels = np.array([[name in training.videos[keys[row]].labels for name in classes] for row in kept], np.float32)
     notes = [
         *_note("training videos left out, without features", missing),
         *_note(f"training videos left out, shorter than {min_snippets} snippets", short),
+        *_note("training videos have points after their end, which are ignored", beyond),
+        *_note("training videos left out, without a point", pointless),
         *_note("training videos incomplete (damaged files, kept on request)", _incomplete(folder, keys)),
     ]
     _require_every_class(labels.reshape(-1, len(classes)), classes, annotations, notes)
@@ -169,6 +214,7 @@ def load_training_set(
         classes=classes,
         spec=folder.spec,
         notes=tuple(notes),
+        points=tuple(inside[keys[row]] for row in kept) if points else None,
     )
 
 
@@ -200,6 +246,35 @@ def _require_sound_labels(annotations: Annotations, folder: FeatureFolder, subse
     Problems(annotations.path, found=problems).raise_if_any()
 
 
+def _require_sound_points(training: Annotations, annotations: Annotations, subset: str | None) -> None:
+    """Stop where there is nothing to learn from, or a point says what the labels do not."""
+    if not training.has_points:
+        of_subset = "" if subset is None else f" --subset {shlex.quote(subset)}"
+        command = f"wtalkit annotations points {shlex.quote(str(annotations.path or 'FILE'))} --out points.json"
+        raise AnnotationsError(
+            "the method learns from points, one labelled frame of every action, and no training video has any",
+            file=annotations.path,
+            remedy=f"Draw some from its segments: {command}{of_subset}"
+            if annotations.subset(subset).has_segments
+            else 'Add "point", the second of one frame of every action, to the annotations',
+        )
+    problems = [
+        Problem(
+            f"{key!r}: its point at {point.at_s:g} s is of {point.label!r}, which is not among its labels", video.line
+        )
+        for key, video in training.videos.items()
+        for point in video.points
+        if point.label not in video.labels
+    ]
+    Problems(annotations.path, found=problems).raise_if_any()
+
+
+def _points_inside(video: VideoAnnotation, classes: Sequence[str], latest_s: float) -> PointRows:
+    """Second and class of the points up to ``latest_s``, (K, 2)."""
+    rows = [(point.at_s, classes.index(point.label)) for point in video.points if point.at_s <= latest_s]
+    return np.array(rows, np.float64).reshape(-1, 2)
+
+
 def _require_every_class(labels: Array, classes: Sequence[str], annotations: Annotations, notes: Sequence[str]) -> None:
     absent = [name for name, count in zip(classes, labels.sum(axis=0), strict=True) if not count]
     problems = [Problem(f"no training video with usable features has the class {name!r}") for name in absent]
@@ -214,6 +289,13 @@ def _duration_s(folder: FeatureFolder, key: str, length: int) -> float:
     record = folder.records.get(key)
     timeline = folder.spec.timeline
     return record.duration_s if record else ((length - 1) * timeline.stride + timeline.window) / timeline.fps
+
+
+def _latest_s(folder: FeatureFolder, key: str, length: int) -> float:
+    """When the video ends at the latest: without a record, a tail shorter than a stride may follow the last window."""
+    timeline = folder.spec.timeline
+    tail = 0.0 if key in folder.records else timeline.stride / timeline.fps
+    return _duration_s(folder, key, length) + tail
 
 
 def _note(what: str, keys: Sequence[str]) -> list[str]:
