@@ -8,6 +8,7 @@
     │   ├── FeaturesError          a features folder a command depends on
     │   ├── AnnotationsError       annotations, labels, ground truth
     │   ├── PredictionsError       a predictions file
+    │   ├── ProposalsError         a proposals file
     │   └── ModelError             a model file, run or method name
     └── MachineError           3  device, weights, disk or an optional package is not to be had
 
@@ -75,6 +76,10 @@ class AnnotationsError(UsageError):
 
 class PredictionsError(UsageError):
     """A predictions file cannot be used."""
+
+
+class ProposalsError(UsageError):
+    """A proposals file cannot be used, or does not hold what is asked of it."""
 
 
 class ModelError(UsageError):
