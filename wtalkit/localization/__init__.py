@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from wtalkit.localization.display_rule import display
     from wtalkit.localization.nms import hard_nms, soft_nms
     from wtalkit.localization.oic import outer_inner_contrast
+    from wtalkit.localization.proposal_decoder import decode_proposals, score_proposals
     from wtalkit.localization.runs import runs_above
     from wtalkit.localization.settings import DecoderSettings
 
@@ -16,22 +17,26 @@ __all__ = [
     "DecoderSettings",
     "Proposals",
     "decode",
+    "decode_proposals",
     "display",
     "hard_nms",
     "outer_inner_contrast",
     "raw_proposals",
     "runs_above",
+    "score_proposals",
     "soft_nms",
 ]
 _HOMES = {
     "DecoderSettings": "settings",
     "Proposals": "decoder",
     "decode": "decoder",
+    "decode_proposals": "proposal_decoder",
     "display": "display_rule",
     "hard_nms": "nms",
     "outer_inner_contrast": "oic",
     "raw_proposals": "decoder",
     "runs_above": "runs",
+    "score_proposals": "proposal_decoder",
     "soft_nms": "nms",
 }
 

@@ -32,18 +32,24 @@ class Proposals:
 
     Attributes:
         label: index of the class, [N].
-        points: start and half-open end in points of the (up-sampled) curve, [N, 2].
+        points: start and half-open end in points of the (up-sampled) curve; of proposals in snippets, [N, 2].
         seconds: start and end, [N, 2]; neither clipped to the video nor free of zero-length ones.
         scores: OIC plus gamma times the video score, [N].
     """
 
     label: Indices
-    points: Indices
+    points: Indices | Floats
     seconds: Floats
     scores: Floats
 
     def __len__(self) -> int:
         return len(self.label)
+
+    def within(self, duration_s: float) -> Proposals:
+        """Clipped to the video; what has no length then is left out."""
+        seconds = self.seconds.clip(0.0, duration_s)
+        kept = seconds[:, 0] < seconds[:, 1]
+        return Proposals(self.label[kept], self.points[kept], seconds[kept], self.scores[kept])
 
 
 def decode(
@@ -78,7 +84,7 @@ def decode(
         act_scores, attn, video_scores, timeline=timeline, settings=settings, plugin_attn=plugin_attn,
         score_logits=score_logits,
     )  # fmt: skip
-    return sorted(_suppress(found, classes, duration_s, settings), key=lambda segment: -segment.score)
+    return sorted(suppress_overlaps(found, classes, duration_s, settings), key=lambda segment: -segment.score)
 
 
 def raw_proposals(
@@ -96,8 +102,8 @@ def raw_proposals(
     Raises:
         ModelError: activations that are needed are missing, misshapen or not finite.
     """
-    scores = _finite("act_scores", act_scores, 2)
-    video = _finite("video_scores", video_scores, 1)
+    scores = finite("act_scores", act_scores, 2)
+    video = finite("video_scores", video_scores, 1)
     if len(video) != scores.shape[1]:
         raise ModelError(f"the video scores have {len(video)} classes, the snippets' scores {scores.shape[1]}")
     if not len(scores):
@@ -110,19 +116,11 @@ def raw_proposals(
         fine = contrast = _upsample(scores[:, label], settings, clip=True)
         if logits is not None:
             contrast = _upsample(logits[:, label], settings, clip=False)
-        runs = [_runs(fine, settings.thresholds, settings), *shared]
-        starts, ends = (np.concatenate(parts) for parts in zip(*runs, strict=True))
-        if not settings.keep_whole:
-            starts, ends = _without_whole(starts, ends, len(fine))
-        oic = outer_inner_contrast(
-            contrast,
-            starts,
-            ends,
-            inflation=settings.inflation,
-            whole_margins=settings.whole_margins,
-            pad=settings.oic_pad,
-        )
-        collected.add(int(label), starts, ends, oic + settings.gamma * video[label])
+        runs = [*_class_runs(fine, contrast, settings), *((*found, contrast) for found in shared)]
+        starts, ends = (np.concatenate(parts) for parts in zip(*((run[0], run[1]) for run in runs), strict=True))
+        oic = np.concatenate([_contrast(curve, first, stop, settings) for first, stop, curve in runs])
+        kept = slice(None) if settings.keep_whole else _partial(starts, ends, len(fine))
+        collected.add(int(label), starts[kept], ends[kept], oic[kept] + settings.gamma * video[label])
     return collected.proposals(len(scores), timeline, settings)
 
 
@@ -168,14 +166,14 @@ class _Collected:
         return Proposals(np.concatenate(self._labels), points, seconds, np.concatenate(self._scores))
 
 
-def _suppress(
+def suppress_overlaps(
     found: Proposals, classes: Sequence[str], duration_s: float, settings: DecoderSettings
 ) -> Iterator[Segment]:
     """Soft-NMS class by class; clips to the video and leaves out what has no length then."""
     for label in np.unique(found.label):
         chosen = np.nonzero(found.label == label)[0]
-        # The codes that add one to lengths count in points; everyone else compares seconds.
-        boxes = found.points[chosen] if settings.plus_one else found.seconds[chosen]
+        # The codes that add one to lengths count in points, except LAC's; everyone else compares seconds.
+        boxes = found.points[chosen] if settings.plus_one is True else found.seconds[chosen]
         kept, scores = soft_nms(
             boxes,
             found.scores[chosen],
@@ -183,7 +181,7 @@ def _suppress(
             sigma=settings.sigma,
             tiou=settings.tiou,
             min_score=settings.min_score,
-            plus_one=settings.plus_one,
+            plus_one=bool(settings.plus_one),
         )
         if settings.drop_short:
             # Only now: a short segment still lowers the scores of those it overlaps.
@@ -207,10 +205,31 @@ def _attention_runs(
         yield _runs(curve, levels, settings)
 
 
-def _without_whole(starts: Indices, ends: Indices, points: int) -> tuple[Indices, Indices]:
-    """Leave out runs over the whole curve, unless there are no others."""
+def _class_runs(
+    curve: Floats, contrast: Floats, settings: DecoderSettings
+) -> Iterator[tuple[Indices, Indices, Floats]]:
+    """Starts and ends of a class's runs, and the curve that OIC of them looks at."""
+    yield *_runs(curve, settings.thresholds if settings.oic_below == "keep" else (), settings), contrast
+    if settings.oic_below == "zero":
+        for level in settings.thresholds:
+            yield *_runs(curve, (level,), settings), np.where(curve < level, 0.0, contrast)
+
+
+def _contrast(curve: Floats, starts: Indices, ends: Indices, settings: DecoderSettings) -> Floats:
+    return outer_inner_contrast(
+        curve,
+        starts,
+        ends,
+        inflation=settings.inflation,
+        whole_margins=settings.whole_margins,
+        pad=settings.oic_pad,
+    )
+
+
+def _partial(starts: Indices, ends: Indices, points: int) -> NDArray[np.bool_]:
+    """Which runs leave something of the curve out; all when none does."""
     partial = (starts > 0) | (ends < points)
-    return (starts[partial], ends[partial]) if partial.any() else (starts, ends)
+    return partial if partial.any() else ~partial
 
 
 def _runs(curve: Floats, levels: Sequence[float], settings: DecoderSettings) -> tuple[Indices, Indices]:
@@ -228,21 +247,22 @@ def _only_first_above(curve: Floats, level: float, strict: bool) -> bool:
 def _upsample(curves: Floats, settings: DecoderSettings, *, clip: bool) -> Floats:
     if settings.upscale == 1:
         return curves
-    grow = upsample_left if settings.interpolation == "left" else upsample_centred
+    grow = upsample_centred if settings.interpolation == "centred" else upsample_left
     fine = grow(curves, settings.upscale)
-    return fine.clip(0.0, 1.0) if clip else fine  # extrapolation may leave the range of a probability
+    # Extrapolation may leave the range of a probability.
+    return fine.clip(0.0, 1.0) if clip and settings.interpolation != "left_beyond" else fine
 
 
 def _curve(name: str, values: ArrayLike | None, dimensions: int, snippets: int) -> Floats:
     if values is None:
         raise ModelError(f"the decoder needs {name}, and the model does not give it")
-    curve = _finite(name, values, dimensions)
+    curve = finite(name, values, dimensions)
     if len(curve) != snippets:
         raise ModelError(f"{name} has {len(curve)} snippets instead of {snippets}")
     return curve
 
 
-def _finite(name: str, values: Any, dimensions: int) -> Floats:
+def finite(name: str, values: Any, dimensions: int) -> Floats:
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != dimensions:
         raise ModelError(f"{name} has {array.ndim} dimensions instead of {dimensions}")
