@@ -115,7 +115,6 @@ def test_a_header_for_a_model_larger_than_any_memory(saved: Path) -> None:
         ({"schema_version": 2}, "schema 2 is not known"),
         ({"schema_version": None}, "schema None"),
         ({"method": "acrnett"}, "no method 'acrnett'"),
-        ({"method": "lac"}, "not in this version"),
         ({"options": {"acrnet": {"hiden": 8}}}, "no option 'hiden'"),
         ({"surprise": 1}, "surprise"),
         ({"classes": ["a", "a", "b"]}, "distinct"),

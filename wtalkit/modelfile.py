@@ -19,14 +19,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from wtalkit.atomic import atomic_path
 from wtalkit.errors import ModelError, UsageError
+from wtalkit.proposals.proposer import Proposer, Supervision
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from wtalkit.methods.composition import Composition, MethodSpec
+    from wtalkit.methods.composition import MethodSpec, Model
 
 SCHEMA = 1
 METADATA_KEY = "wtalkit"
+PROPOSER = "proposer."
+"""In front of the names of the tensors of a proposer inside the file."""
 LARGEST_FILE = 8 << 30  # bytes; ours have 3 to 150 MB
 LARGEST_HEADER = 16 << 20
 
@@ -40,7 +43,7 @@ class ModelHeader(BaseModel):
     wtalkit: str = ""
     """Version that wrote it."""
     method: str
-    """The base."""
+    """The base, or the method on proposals."""
     plugins: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     options: dict[str, Any] = Field(default_factory=dict)
@@ -54,6 +57,12 @@ class ModelHeader(BaseModel):
     """Score a segment needs to be shown."""
     max_length: int = Field(750, ge=1)
     """Snippets of an inference window."""
+    supervision: Supervision = "video-level"
+    """What it, and whatever made its proposals, was told in training."""
+    proposals: Proposer | None = None
+    """Of a method on proposals: who made those it was trained on."""
+    proposer: ModelHeader | None = None
+    """The model that makes its proposals, where that one is inside this file."""
     provenance: dict[str, Any] = Field(default_factory=dict)
     """Data, seed, recipe, date: for people to read."""
 
@@ -65,7 +74,7 @@ class ModelHeader(BaseModel):
         return value
 
     @classmethod
-    def of(cls, model: Composition, classes: tuple[str, ...] | list[str], **rest: Any) -> ModelHeader:
+    def of(cls, model: Model, classes: tuple[str, ...] | list[str], **rest: Any) -> ModelHeader:
         """Header of ``model``; ``rest`` are the fields a composition does not know."""
         spec = model.spec
         return cls(
@@ -78,6 +87,13 @@ class ModelHeader(BaseModel):
             classes=tuple(classes),
             **rest,
         )
+
+    @property
+    def composition(self) -> str:
+        """``acrnet + clasnet without brm``; of a second stage also whose proposals it scores, and from which labels."""
+        left_out = f" without {', '.join(self.without)}" if self.without else ""
+        own = " + ".join((self.method, *self.plugins)) + left_out
+        return own if self.proposals is None else f"{own} on proposals of {self.proposals}"
 
     @property
     def method_spec(self) -> MethodSpec:
@@ -104,16 +120,20 @@ class LoadedModel:
         model: in eval mode, on the CPU.
         path: the file.
         sha256: of the whole file, in hex.
+        proposer: the model inside the file that makes the proposals; None where there is none.
     """
 
     header: ModelHeader
-    model: Composition
+    model: Model
     path: Path
     sha256: str
+    proposer: LoadedModel | None = None
 
 
-def save_model(path: str | PathLike[str], model: Composition, header: ModelHeader) -> None:
-    """Write ``model`` and ``header`` to one file, whole or not at all.
+def save_model(
+    path: str | PathLike[str], model: Model, header: ModelHeader, *, proposer: LoadedModel | None = None
+) -> None:
+    """Write ``model`` and ``header`` to one file, whole or not at all, and the model that makes its proposals with it.
 
     Raises:
         ValueError: the header describes another model.
@@ -123,8 +143,12 @@ def save_model(path: str | PathLike[str], model: Composition, header: ModelHeade
 
     if header.method_spec != model.spec:
         raise ValueError(f"the header describes {header.method_spec}, the model is {model.spec}")
-    text = json.dumps(header.model_dump(mode="json"), ensure_ascii=False, allow_nan=False)
     tensors = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
+    if proposer is not None:
+        header = header.model_copy(update={"proposer": proposer.header})
+        inner = proposer.model.state_dict().items()
+        tensors |= {f"{PROPOSER}{key}": value.detach().cpu().contiguous() for key, value in inner}
+    text = json.dumps(header.model_dump(mode="json"), ensure_ascii=False, allow_nan=False)
     with atomic_path(path) as temporary:
         save_file(tensors, temporary, metadata={METADATA_KEY: text})
 
@@ -155,13 +179,20 @@ def load_model(path: str | PathLike[str]) -> LoadedModel:
         from safetensors.torch import load_file
 
         header = read_header(file)
-        model = _fill(file, header, load_file(file))
+        tensors = load_file(file)
+        inner = {key.removeprefix(PROPOSER): tensors.pop(key) for key in list(tensors) if key.startswith(PROPOSER)}
+        model = _fill(file, header, tensors)
+        if header.proposer is None and inner:
+            raise ModelError("holds tensors of a proposer that its header does not describe", file=file)
         with file.open("rb") as opened:
             digest = hashlib.file_digest(opened, "sha256").hexdigest()
-    return LoadedModel(header, model, file, digest)
+        proposer = None
+        if header.proposer is not None:
+            proposer = LoadedModel(header.proposer, _fill(file, header.proposer, inner), file, digest)
+    return LoadedModel(header, model, file, digest, proposer)
 
 
-def _fill(file: Path, header: ModelHeader, tensors: dict[str, Tensor]) -> Composition:
+def _fill(file: Path, header: ModelHeader, tensors: dict[str, Tensor]) -> Model:
     """Build without memory, compare with the file, then take the file's tensors."""
     import torch
 
@@ -185,7 +216,9 @@ def _fill(file: Path, header: ModelHeader, tensors: dict[str, Tensor]) -> Compos
             )
         if found.is_floating_point() and not bool(torch.isfinite(found).all()):
             raise ModelError(f"{key} holds values that are not numbers", file=file)
-    model.load_state_dict(tensors, assign=True)
+    # Copies: where a tensor lies in the file depends on the header's length, and kernels add in another order on memory
+    # that is aligned differently, so the same weights would give other last digits.
+    model.load_state_dict({key: value.clone() for key, value in tensors.items()}, assign=True)
     return model.eval()
 
 

@@ -21,7 +21,7 @@ from wtalkit.bench.losses import FORMS, targets
 from wtalkit.bench.pairs import interleaved, ratio
 from wtalkit.errors import UsageError
 from wtalkit.methods import create
-from wtalkit.methods.composition import total_loss
+from wtalkit.methods.composition import Composition, total_loss
 from wtalkit.methods.interface import Batch, Progress
 from wtalkit.suggest import remedy
 from wtalkit.training.forward import Forward, training_forward
@@ -142,7 +142,9 @@ class _Case:
     def __init__(self, method: str, size: Size, device: torch.device) -> None:
         torch.manual_seed(SEED)
         self.form = FORMS[method]
-        self.model = create(method, num_classes=size.classes, feature_dim=size.width).to(device).train()
+        model = create(method, num_classes=size.classes, feature_dim=size.width)
+        assert isinstance(model, Composition)
+        self.model = model.to(device).train()
         self.batch = random_batch(size).to(device)
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-6, weight_decay=1e-3, fused=True)
         self.wait = (lambda: torch.cuda.synchronize(device)) if device.type == "cuda" else (lambda: None)

@@ -19,12 +19,15 @@ from wtalkit.suggest import remedy
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from wtalkit.methods.composition import Composition, MethodSpec
+    from wtalkit.methods.composition import MethodSpec, Model
     from wtalkit.methods.interface import Part
 
 __all__ = ["METHODS", "MethodEntry", "build", "create", "load_official"]
 
 Role = Literal["base", "plugin", "proposals"]
+
+
+ROLE_NAMES: dict[Role, str] = {"base": "a base", "plugin": "a plug-in", "proposals": "a method on proposals"}
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class MethodEntry:
         role: base, plug-in, or working on proposals.
         title: one line for a listing.
         code: ``module:class`` below this package; None when this version does not have it.
-        default_base: the base it is put on when none is named.
+        default_base: the base that a plug-in is put on, or that makes the proposals, when none is named.
     """
 
     role: Role
@@ -55,9 +58,11 @@ METHODS: dict[str, MethodEntry] = {
     "tssam": MethodEntry("base", "Two-stream network with semantic-aware mechanism, CVPR 2023", "tssam:TSSAM"),
     "clasnet": MethodEntry("plugin", "Contrastive learning-based action salience network", "clasnet:CLASNet", "acrnet"),
     "fenet": MethodEntry("plugin", "Feature enhancement, our reading of the abstract", "fenet:FENet", "co2net"),
-    "pmil": MethodEntry("proposals", "Proposal-based multiple instance learning, CVPR 2023", None, "co2net"),
-    "seal": MethodEntry("proposals", "Similar modality enhancement and action consistency learning", None, "co2net"),
-    "lac": MethodEntry("base", "Learning action completeness from points, ICCV 2021"),
+    "pmil": MethodEntry("proposals", "Proposal-based multiple instance learning, CVPR 2023", "pmil:PMIL", "co2net"),
+    "seal": MethodEntry(
+        "proposals", "Similar modality enhancement and action consistency learning", "seal:SEAL", "co2net"
+    ),
+    "lac": MethodEntry("base", "Learning action completeness from points, ICCV 2021", "lac:LAC"),
 }
 
 
@@ -71,16 +76,16 @@ def create(
     base: str | None = None,
     feature_rms: float | None = None,
     **options: Any,
-) -> Composition:
+) -> Model:
     """Build a method with fresh weights.
 
     Args:
-        name: a base, or a plug-in, which is put on ``base`` (default: the table's).
+        name: a base, a proposal method, or a plug-in, which is put on ``base`` (default: the table's).
         num_classes: action classes, background not counted.
         feature_dim: width of RGB and flow together; hidden widths scale with ``feature_dim / 2048`` unless given.
         plugins: further plug-ins, in the order they run.
         without: components to leave out, as ``part`` or ``method.part``.
-        base: the base under a plug-in.
+        base: the base under a plug-in. A proposal method takes none: what makes its proposals is a model of its own.
         feature_rms: bring features to this root mean square (measured by ``prepare``) before anything else.
         **options: hyper-parameters of ``name``; those of another part in a dict of its name.
 
@@ -95,53 +100,59 @@ def create(
         chain.insert(0, name)
         name = base or entry.default_base or ""
     elif base is not None and base != name:
-        raise ModelError(f"{name} is a base itself and takes no other base ({base})")
+        raise ModelError(f"{name} is {ROLE_NAMES[entry.role]} itself and takes no other base ({base})")
     chain = list(dict.fromkeys(chain))
     tables = _tables(options, named, (name, *chain))
     return build(MethodSpec(name, num_classes, feature_dim, tuple(chain), tuple(without), tables, feature_rms))
 
 
-def build(spec: MethodSpec) -> Composition:
+def build(spec: MethodSpec) -> Model:
     """Build what ``spec`` describes, with fresh weights.
 
     Raises:
         ModelError, ConfigError: as :func:`create`.
     """
-    from wtalkit.methods.composition import Composition
-    from wtalkit.methods.interface import Method, Plugin
+    from wtalkit.methods.composition import Composition, ProposalModel
+    from wtalkit.methods.interface import Method, Plugin, ProposalMethod
 
     if spec.feature_dim < 2 or spec.feature_dim % 2 or spec.num_classes < 1:
         raise ModelError(
             f"{spec.method} needs an even feature width and a class, got {spec.feature_dim} and {spec.num_classes}"
         )
-    _require_role(spec.method, "base")
+    _require_role(spec.method, "base", "proposals")
     for plugin in spec.plugins:
         _require_role(plugin, "plugin")
     names = (spec.method, *spec.plugins)
-    kinds = {name: _load(name) for name in names}
+    kinds = {name: method_class(name) for name in names}
     removed = _resolve(spec.without, kinds)
     for stray in spec.options.keys() - kinds.keys():
         raise ConfigError(f"there are options for {stray}, which is not in use", remedy=remedy(stray, kinds))
     parts = [_instance(kinds[name], spec, spec.options.get(name, {}), removed[name]) for name in names]
-    method, chain = parts[0], parts[1:]
-    if not isinstance(method, Method) or not all(isinstance(part, Plugin) for part in chain):
-        raise ModelError(f"{' + '.join(names)} do not fit together")
-    return Composition(spec, method, [part for part in chain if isinstance(part, Plugin)])
+    method, chain = parts[0], [part for part in parts[1:] if isinstance(part, Plugin)]
+    if isinstance(method, ProposalMethod) and not spec.plugins:
+        return ProposalModel(spec, method)
+    if not isinstance(method, Method) or len(chain) < len(spec.plugins):
+        raise ModelError(
+            f"{' + '.join(names)} do not fit together",
+            remedy="Plug-ins work on a base, also on one that makes proposals",
+        )
+    return Composition(spec, method, chain)
 
 
-def load_official(method: str, state_dict: Mapping[str, Tensor]) -> Composition:
+def load_official(method: str, state_dict: Mapping[str, Tensor]) -> Model:
     """Build ``method`` around its authors' weights (their names; entries never used are dropped), in eval mode.
 
     Raises:
         ModelError: the weights are not this method's.
     """
     from wtalkit.methods.composition import MethodSpec
-    from wtalkit.methods.interface import Method
+    from wtalkit.methods.interface import Method, ProposalMethod
 
-    _require_role(method, "base")
-    kind = _load(method)
-    assert issubclass(kind, Method)
-    if kind.from_official.__func__ is Method.from_official.__func__:  # type: ignore[attr-defined]
+    _require_role(method, "base", "proposals")
+    kind = method_class(method)
+    assert issubclass(kind, Method | ProposalMethod)
+    nothing = (Method.from_official.__func__, ProposalMethod.from_official.__func__)  # type: ignore[attr-defined]
+    if kind.from_official.__func__ in nothing:  # type: ignore[attr-defined]
         raise ModelError(f"there are no weights by the authors of {method}")
     official = kind.from_official({key.removeprefix("module."): value for key, value in state_dict.items()})
     model = build(MethodSpec(method, official.num_classes, official.feature_dim, options={method: official.options}))
@@ -170,15 +181,19 @@ def _entry(name: str) -> MethodEntry:
     return entry
 
 
-def _require_role(name: str, role: Role) -> None:
+def _require_role(name: str, *roles: Role) -> None:
     found = _entry(name).role
-    if found != role:
-        fitting = [known for known, other in METHODS.items() if other.role == role and other.available]
-        said = {"base": "base", "plugin": "plug-in", "proposals": "method on proposals"}
-        raise ModelError(f"{name} is a {said[found]}, not a {said[role]}", remedy=remedy(name, fitting))
+    if found not in roles:
+        fitting = [known for known, other in METHODS.items() if other.role in roles and other.available]
+        raise ModelError(f"{name} is {ROLE_NAMES[found]}, not {ROLE_NAMES[roles[0]]}", remedy=remedy(name, fitting))
 
 
-def _load(name: str) -> type[Part]:
+def method_class(name: str) -> type[Part]:
+    """The class behind a name.
+
+    Raises:
+        ModelError: there is no such method, or not in this version.
+    """
     module, _, attribute = (_entry(name).code or "").partition(":")
     kind: type[Part] = getattr(importlib.import_module(f"wtalkit.methods.{module}"), attribute)
     return kind
@@ -219,8 +234,9 @@ def __getattr__(name: str) -> Any:
     """The classes others need, imported only when asked for (they import torch)."""
     homes = {
         "Batch": "interface", "VideoMeta": "interface", "Outputs": "interface", "Progress": "interface",
-        "Term": "interface", "TrainVideo": "interface", "Composition": "composition", "MethodSpec": "composition",
-        "total_loss": "composition", "run_windows": "windows", "Activations": "windows",
+        "Term": "interface", "TrainVideo": "interface", "ProposalBatch": "interface", "Composition": "composition",
+        "ProposalModel": "composition", "MethodSpec": "composition", "total_loss": "composition",
+        "run_windows": "windows", "run_proposals": "rescoring", "Activations": "windows",
     }  # fmt: skip
     if name in homes:
         return getattr(importlib.import_module(f"wtalkit.methods.{homes[name]}"), name)

@@ -1,16 +1,29 @@
-"""One fixed loop runs a base and its plug-ins, so neither side knows the other."""
+"""One fixed loop runs a base and its plug-ins, so neither side knows the other; a proposal method runs alone."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
-from wtalkit.methods.interface import Aux, Batch, Method, Outputs, Plugin, Progress, Term, TrainVideo
+from wtalkit.methods.interface import (
+    Aux,
+    Batch,
+    Method,
+    Outputs,
+    Part,
+    Plugin,
+    Progress,
+    ProposalBatch,
+    ProposalMethod,
+    ProposalOutputs,
+    Term,
+    TrainVideo,
+)
 
 
 @dataclass(frozen=True)
@@ -18,7 +31,7 @@ class MethodSpec:
     """Everything needed to build a composition again; a model file's header holds it.
 
     Attributes:
-        method: the base's name.
+        method: name of the base, or of a proposal method.
         num_classes: action classes, background not counted.
         feature_dim: width of both streams together.
         plugins: names, in the order they run.
@@ -68,14 +81,13 @@ class Composition(nn.Module):
         """A fresh composition (new weights) of the same kind with further components taken out."""
         from wtalkit.methods import build
 
-        return build(replace(self.spec, without=(*self.spec.without, *parts)))
+        model = build(replace(self.spec, without=(*self.spec.without, *parts)))
+        assert isinstance(model, Composition)
+        return model
 
     def prepare(self, train_set: Iterable[TrainVideo]) -> None:
         """Compute what is kept in buffers, before the first step; ``train_set`` is iterated several times."""
-        if self.spec.feature_rms is not None:
-            self.feature_scale.fill_(self.spec.feature_rms / max(_root_mean_square(train_set), 1e-12))
-        for part in self.parts.values():
-            part.prepare(ScaledVideos(train_set, float(self.feature_scale)))
+        _prepare(self, self.parts.values(), train_set)
 
     def forward(self, batch: Batch) -> tuple[Outputs, dict[str, Aux]]:
         """Run the loop; the second value is each plug-in's private state, for :meth:`losses`."""
@@ -115,9 +127,66 @@ class Composition(nn.Module):
         return dict(self.plugins.items())  # type: ignore[arg-type]
 
 
+class ProposalModel(nn.Module):
+    """A proposal method, used as a :class:`Composition` is; :func:`wtalkit.methods.create` returns it.
+
+    Args:
+        spec: how it was built.
+        base: the method.
+    """
+
+    feature_scale: Tensor
+
+    def __init__(self, spec: MethodSpec, base: ProposalMethod) -> None:
+        super().__init__()
+        self.spec = spec
+        self.base = base
+        self.register_buffer("feature_scale", torch.ones(()))
+
+    @property
+    def parts(self) -> dict[str, ProposalMethod]:
+        """The method by name."""
+        return {self.base.name: self.base}
+
+    @property
+    def components(self) -> dict[str, tuple[str, ...]]:
+        """What ``--without`` accepts, by part."""
+        return {self.base.name: self.base.components}
+
+    def prepare(self, train_set: Iterable[TrainVideo]) -> None:
+        """As :meth:`Composition.prepare`."""
+        _prepare(self, self.parts.values(), train_set)
+
+    def forward(self, batch: ProposalBatch) -> tuple[ProposalOutputs, dict[str, Aux]]:
+        """Score the proposals; the second value, plug-ins' state elsewhere, is empty."""
+        return self.base.predict(replace(batch, regions=batch.regions * self.feature_scale)), {}
+
+    def losses(
+        self, out: ProposalOutputs, auxes: Mapping[str, Aux], batch: ProposalBatch, progress: Progress | None = None
+    ) -> dict[str, Term]:
+        """All terms, named ``base.<term>`` as those of a base."""
+        terms = self.base.losses(out, batch, progress or Progress())
+        return {f"base.{key}": term for key, term in terms.items()}
+
+    def decoder_settings(self) -> dict[str, Any]:
+        """Settings of the shared decoder."""
+        return self.base.decoder_settings()
+
+
+Model: TypeAlias = Composition | ProposalModel
+
+
 def total_loss(terms: Mapping[str, Term]) -> Tensor:
     """The weighted sum that is differentiated."""
     return torch.stack([term.weight * term.value for term in terms.values()]).sum()
+
+
+def _prepare(model: Model, parts: Iterable[Part], train_set: Iterable[TrainVideo]) -> None:
+    """Choose the scale of the features, then let every part see the training videos at that scale."""
+    if model.spec.feature_rms is not None:
+        model.feature_scale.fill_(model.spec.feature_rms / max(_root_mean_square(train_set), 1e-12))
+    for part in parts:
+        part.prepare(ScaledVideos(train_set, float(model.feature_scale)))
 
 
 def _root_mean_square(train_set: Iterable[TrainVideo]) -> float:

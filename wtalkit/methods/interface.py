@@ -302,6 +302,10 @@ class Part(nn.Module):
         """Compute buffers in one pass over the training videos, before the first step; most parts need none."""
         return
 
+    def notes(self) -> list[str]:
+        """What :meth:`prepare` found that a person should know, one sentence each."""
+        return []
+
 
 class Method(Part):
     """A base: two streams in, :class:`Outputs` out.
@@ -396,7 +400,13 @@ class Plugin(Part):
 
 
 class ProposalMethod(Part):
-    """Scores proposals that another method made, whole (second stage)."""
+    """Scores proposals that another method made, whole (second stage).
+
+    Attributes:
+        unique: score each segment once, however many levels and classes gave it.
+    """
+
+    unique: bool = True
 
     def predict(self, batch: ProposalBatch) -> ProposalOutputs:
         """Score every proposal of every video."""

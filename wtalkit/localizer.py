@@ -1,0 +1,148 @@
+"""From one video's features to scored candidates: one stage, or a proposer and the method that judges its proposals.
+
+``detect``, ``evaluate``, the choice of the display threshold and the second stage's training all go through here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from wtalkit.errors import ModelError
+from wtalkit.segments import Segment
+from wtalkit.timeline import Timeline
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from wtalkit.localization import DecoderSettings, Proposals
+    from wtalkit.methods.composition import Model
+    from wtalkit.modelfile import LoadedModel
+    from wtalkit.proposals import Pool
+
+
+@dataclass(frozen=True)
+class Localizer:
+    """A model with what turns its answers into segments.
+
+    Attributes:
+        model: a base with its plug-ins, or a method on proposals.
+        decoder: how activations, or scored proposals, become segments.
+        classes: names of the actions.
+        timeline: of the features.
+        max_length: snippets of an inference window; methods on proposals need none.
+        proposer: makes the proposals of a method on proposals; None where they come from a file.
+    """
+
+    model: Model
+    decoder: DecoderSettings
+    classes: tuple[str, ...]
+    timeline: Timeline
+    max_length: int
+    proposer: Localizer | None = None
+
+    @classmethod
+    def of(cls, loaded: LoadedModel, timeline: Timeline) -> Localizer:
+        """The localizer of a model file.
+
+        Raises:
+            ModelError: its decoder settings cannot be used.
+        """
+        from wtalkit.localization import DecoderSettings
+
+        header = loaded.header
+        inner = None if loaded.proposer is None else cls.of(loaded.proposer, timeline)
+        decoder = DecoderSettings.from_dict(header.decoder)
+        return cls(loaded.model, decoder, tuple(header.classes), timeline, header.max_length, inner)
+
+    @property
+    def on_proposals(self) -> bool:
+        """Whether it judges proposals instead of snippets."""
+        from wtalkit.methods.composition import ProposalModel
+
+        return isinstance(self.model, ProposalModel)
+
+    def candidates(
+        self, features: NDArray[np.float32], duration_s: float, *, proposals: NDArray[np.float64] | None = None
+    ) -> list[Segment]:
+        """Every scored candidate of one video after Soft-NMS.
+
+        Args:
+            features: (T, 2D), may be a memory map.
+            duration_s: seconds of video.
+            proposals: start and end in seconds, [M, 2], in place of the proposer's; for methods on proposals only.
+
+        Raises:
+            ModelError: the model judges proposals, and there are none to be had.
+        """
+        if self.on_proposals:
+            return self.judge(features, self.pool(features, duration_s, proposals), duration_s)
+        from wtalkit.localization import decode
+
+        return decode(
+            **self._activations(features), classes=self.classes, timeline=self.timeline, duration_s=duration_s,
+            settings=self.decoder,
+        )  # fmt: skip
+
+    def raw_proposals(self, features: NDArray[np.float32], duration_s: float) -> Proposals:
+        """Every run of every level of a snippet-level model before any suppression, within the video.
+
+        Raises:
+            ModelError: the model judges proposals and makes none.
+        """
+        from wtalkit.localization import raw_proposals
+
+        if self.on_proposals:
+            raise ModelError(
+                f"{self.model.spec.method} judges proposals and makes none",
+                remedy="Take the model that makes them: a snippet-level method",
+            )
+        found = raw_proposals(**self._activations(features), timeline=self.timeline, settings=self.decoder)
+        return found.within(duration_s)
+
+    def pool(
+        self, features: NDArray[np.float32], duration_s: float, proposals: NDArray[np.float64] | None = None
+    ) -> Pool:
+        """The proposals that a method on proposals judges in one video: those given, else its proposer's."""
+        from wtalkit.methods.composition import ProposalModel
+        from wtalkit.proposals import pool
+
+        if proposals is None:
+            if self.proposer is None:
+                raise ModelError(
+                    f"this {self.model.spec.method} model holds no proposer, so it needs every video's proposals",
+                    remedy="Name a file of them with --proposals, or train again with --proposer",
+                )
+            proposals = self.proposer.raw_proposals(features, duration_s).seconds
+        assert isinstance(self.model, ProposalModel)
+        unique = self.model.base.unique
+        return pool(proposals, timeline=self.timeline, snippets=len(features), duration_s=duration_s, unique=unique)
+
+    def judge(self, features: NDArray[np.float32], proposals: Pool, duration_s: float) -> list[Segment]:
+        """Candidates from proposals that are pooled already."""
+        from wtalkit.localization import decode_proposals
+        from wtalkit.methods.composition import ProposalModel
+        from wtalkit.methods.rescoring import run_proposals
+
+        assert isinstance(self.model, ProposalModel)
+        (found,) = run_proposals(self.model, [features], [proposals.segments])
+        return decode_proposals(
+            found.scores, found.attn, found.quality, segments=proposals.segments, seconds=proposals.seconds,
+            classes=self.classes, duration_s=duration_s, settings=self.decoder,
+        )  # fmt: skip
+
+    def _activations(self, features: NDArray[np.float32]) -> dict[str, Any]:
+        """What the snippet-level model says, as the decoder's arguments."""
+        from wtalkit.methods.composition import Composition
+        from wtalkit.methods.windows import run_windows
+
+        assert isinstance(self.model, Composition)
+        found = run_windows(self.model, features, self.timeline, max_length=self.max_length)
+        return {
+            "act_scores": found.act_scores,
+            "attn": found.attn,
+            "video_scores": found.video_scores,
+            "plugin_attn": found.plugin_attn,
+            "score_logits": found.score_logits,
+        }
