@@ -71,7 +71,7 @@ def by_model(detector: Detector, test: TestSet, pick: slice | None = None) -> Re
     found = {}
     for key in test.truth.videos:
         file = test.features.read(key)
-        found[key] = rows_of(detector.candidates(one_stream(file, pick) if pick else file))
+        found[key] = rows_of(detector.candidates(one_stream(file, pick) if pick else file, key))
     return found
 
 

@@ -11,17 +11,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from wtalkit.errors import InputError, ModelError, UsageError, WtalkitError
+from wtalkit.errors import InputError, ModelError, ProposalsError, UsageError, WtalkitError
 from wtalkit.features import FeatureFile, FeatureSpec, read_features
 from wtalkit.inputs import FEATURES_SUFFIX, Failure, Input, gather
+from wtalkit.localizer import Localizer
 from wtalkit.project import Project
+from wtalkit.proposals import Proposer, Supervision, strongest
 from wtalkit.segments import Detections, Segment
 from wtalkit.suggest import remedy
 from wtalkit.zoo import Choice, choose_model
 
 if TYPE_CHECKING:
     from wtalkit.extraction import Progress, VideoFeaturizer
+    from wtalkit.localization import Proposals
     from wtalkit.modelfile import LoadedModel
+    from wtalkit.proposals import ProposalFile
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +115,10 @@ class Detector:
         choice: which model, and why.
         loaded: the model and its header.
         spec: the features it was trained on.
+        localizer: what turns features into candidates.
+        proposals: a file of proposals in use; None where the model makes its own, or works on snippets.
         progress: told how far the current video is, see :class:`wtalkit.extraction.VideoFeaturizer`.
+        raw: where the raw proposals of each video are kept, by key; None keeps none.
     """
 
     def __init__(
@@ -122,12 +129,14 @@ class Detector:
         offline: bool = False,
         on_partial: Literal["error", "keep"] = "error",
         assume_spec: str | None = None,
+        proposals: str | os.PathLike[str] | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> None:
         """Load the model.
 
         Raises:
-            ModelError: the file is not a model.
+            ModelError: the file is not a model, or it judges proposals and there are none to be had.
+            ProposalsError: the file of proposals cannot be used.
         """
         from wtalkit.features import preset
         from wtalkit.modelfile import load_model
@@ -139,6 +148,9 @@ class Detector:
         self.spec = FeatureSpec.from_dict(self.loaded.header.feature_spec)
         self.device_name, self.offline, self.on_partial, self.progress = device, offline, on_partial, progress
         self.assume = None if assume_spec is None else preset(assume_spec)
+        self.localizer = Localizer.of(self.loaded, self.spec.timeline)
+        self.proposals = self._proposals(proposals)
+        self.raw: dict[str, Proposals] | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -172,6 +184,39 @@ class Detector:
                 remedy="Train it again on features extracted here, or use another model",
             )
         return featurizer
+
+    def _proposals(self, given: str | os.PathLike[str] | None) -> ProposalFile | None:
+        """The file of proposals that takes the place of the model's own proposer; None where that one makes them."""
+        from wtalkit.proposals import load_proposals
+
+        header = self.loaded.header
+        if not self.localizer.on_proposals:
+            if given is not None:
+                raise UsageError(
+                    f"the model {self.choice.name} ({header.composition}) works on snippets and takes no --proposals"
+                )
+            return None
+        if given is None and self.loaded.proposer is None:
+            trained_on = header.proposals
+            if trained_on is None or trained_on.path is None or not Path(trained_on.path).is_file():
+                raise ModelError(
+                    f"judges proposals and holds no model that makes them ({header.composition})",
+                    file=self.choice.path,
+                    remedy="Name a file of proposals with --proposals, or train with --proposer",
+                )
+            given = trained_on.path
+        return None if given is None else load_proposals(given)
+
+    @property
+    def proposer(self) -> Proposer | None:
+        """Who makes the proposals; None for a method on snippets."""
+        return self.loaded.header.proposals if self.proposals is None else self.proposals.proposer
+
+    @property
+    def supervision(self) -> Supervision:
+        """What everything behind an answer was told in training."""
+        own = self.loaded.header.supervision
+        return own if self.proposals is None else strongest(own, self.proposals.proposer.supervision)
 
     def _tell(self, progress: Progress) -> None:
         if self.progress is not None:
@@ -219,7 +264,9 @@ class Detector:
 
         features = self.features(each)
         assert features.record is not None
-        candidates = self.candidates(features)
+        candidates = self.candidates(features, each.key)
+        if self.raw is not None:
+            self.raw[each.key] = self.raw_proposals(features)
         if show.classes is not None:
             candidates = [segment for segment in candidates if segment.label in show.classes]
         threshold = show.threshold
@@ -241,30 +288,62 @@ class Detector:
             spec=self.spec.to_dict(),
         )
 
-    def candidates(self, features: FeatureFile) -> list[Segment]:
-        """Every scored candidate after the decoder's Soft-NMS, what scoring uses."""
-        from wtalkit.localization import DecoderSettings, decode
-        from wtalkit.methods import run_windows
+    def candidates(self, features: FeatureFile, key: str) -> list[Segment]:
+        """Every scored candidate after the decoder's Soft-NMS, what scoring uses.
 
+        Raises:
+            InputError: a file of proposals is in use and does not name this video.
+        """
         assert features.record is not None
-        header = self.loaded.header
-        activations = run_windows(self.loaded.model, features.array, self.spec.timeline, max_length=header.max_length)
-        return decode(
-            activations.act_scores,
-            activations.attn,
-            activations.video_scores,
-            classes=self.classes,
-            timeline=self.spec.timeline,
-            duration_s=features.record.duration_s,
-            settings=DecoderSettings.from_dict(header.decoder),
-            plugin_attn=activations.plugin_attn,
-            score_logits=activations.score_logits,
-        )
+        given = None
+        if self.proposals is not None:
+            try:
+                given = self.proposals.of(key)
+            except ProposalsError as error:
+                raise InputError(str(error).rstrip("."), file=features.path or key) from error
+        return self.localizer.candidates(features.array, features.record.duration_s, proposals=given)
+
+    def raw_proposals(self, features: FeatureFile) -> Proposals:
+        """Every candidate before any suppression, of the model or of the proposer inside it.
+
+        Raises:
+            ModelError: the model judges proposals and holds no proposer.
+        """
+        assert features.record is not None
+        maker = self.localizer.proposer or self.localizer
+        return maker.raw_proposals(features.array, features.record.duration_s)
+
+    def write_raw_proposals(self, path: str | os.PathLike[str]) -> int:
+        """Write what was kept in ``raw`` as a proposals file; gives how many proposals there are.
+
+        Raises:
+            MachineError: the folder cannot be written to, or the disk is full.
+        """
+        from wtalkit.proposals import write_proposals
+
+        maker = self.loaded if self.loaded.proposer is None else self.loaded.proposer
+        header = maker.header
+        proposer = Proposer(
+            method=header.method, plugins=header.plugins, without=header.without, supervision=header.supervision,
+            source="model", path=str(self.choice.path), sha256=self.loaded.sha256,
+        )  # fmt: skip
+        return write_proposals(
+            path, (self.raw or {}).items(), classes=tuple(header.classes), proposer=proposer,
+            model=self.model_facts, spec=self.spec.to_dict(),
+        )  # fmt: skip
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What every result must say about the model."""
-        return (self.demo_warning,) if self.demo_warning else ()
+        return tuple(filter(None, (self.demo_warning, self._supervision_warning)))
+
+    @property
+    def _supervision_warning(self) -> str | None:
+        """Said where the proposals are not of the kind that the model was trained on."""
+        trained_on = self.loaded.header.proposals
+        if self.proposals is None or trained_on is None or self.proposals.proposer.name == trained_on.name:
+            return None
+        return f"the model was trained on proposals of {trained_on}, these are of {self.proposals.proposer}"
 
     @property
     def demo_warning(self) -> str | None:
@@ -287,6 +366,8 @@ class Detector:
             "demo": self.choice.is_demo,
             "method": header.method,
             "plugins": list(header.plugins),
+            "supervision": self.supervision,
+            "proposer": None if self.proposer is None else self.proposer.to_dict(),
             "classes": list(self.classes),
             "display_threshold": header.display_threshold,
             "sha256": self.loaded.sha256,

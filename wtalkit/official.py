@@ -22,7 +22,7 @@ from wtalkit.zoo import bundled_dir
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from wtalkit.methods.composition import Composition
+    from wtalkit.methods.composition import Model
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "state")
 """Names under which training scripts keep the weights among other things."""
@@ -48,7 +48,7 @@ def import_model(
 
     Args:
         file: what ``torch.save`` wrote, or ``.safetensors``: a state dict, or a dict that holds one.
-        method: the base it belongs to.
+        method: the base, or method on proposals, that it belongs to.
         classes: text file of class names, one a line, in the order of the authors' outputs.
         dataset: a data set whose class names are bundled, instead.
         spec: preset of the features it was trained on.
@@ -65,7 +65,10 @@ def import_model(
     from wtalkit.features import preset
     from wtalkit.localization import DecoderSettings
     from wtalkit.methods import load_official
+    from wtalkit.methods.composition import ProposalModel
     from wtalkit.modelfile import ModelHeader, save_model
+    from wtalkit.proposals import Proposer
+    from wtalkit.training.fit import supervision_of
 
     source = Path(file)
     features = preset(spec)
@@ -83,6 +86,7 @@ def import_model(
     target = Path(out) if out is not None else Path(f"{method}-{dataset or source.stem}.safetensors")
     if target.exists() and target.samefile(source):
         raise ConfigError("would be overwritten", file=target, remedy="Name another file with --out")
+    made_by = Proposer() if isinstance(model, ProposalModel) else None  # who it was, the weights do not say
     header = ModelHeader.of(
         model,
         names,
@@ -91,6 +95,8 @@ def import_model(
         decoder=DecoderSettings.from_dict(decoder).to_dict(),
         display_threshold=threshold,
         max_length=length,
+        supervision=supervision_of((method,), made_by),
+        proposals=made_by,
         provenance={"imported_from": source.name, "sha256": _sha256(source), "dataset": dataset or "", "by": "authors"},
     )
     save_model(target, model, header)
@@ -177,7 +183,7 @@ def _weights_in(content: Any, depth: int = 2) -> dict[str, Tensor]:
     }
 
 
-def _require_fitting(file: Path, model: Composition, names: int, dim: int) -> None:
+def _require_fitting(file: Path, model: Model, names: int, dim: int) -> None:
     spec = model.spec
     if spec.num_classes != names:
         raise ModelError(f"knows {spec.num_classes} actions, but {names} class names were given", file=file)

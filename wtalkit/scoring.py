@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from wtalkit.annotations import Annotations, load_annotations, resolve_subset
-from wtalkit.errors import AnnotationsError
+from wtalkit.errors import AnnotationsError, ProposalsError
 from wtalkit.features import FeatureFolder, preset
 from wtalkit.project import Project
 from wtalkit.zoo import choose_model
@@ -27,6 +27,7 @@ def evaluate(
     subset: str | None = None,
     tiou: str | Sequence[float] = "0.1:0.7:0.1",
     assume_spec: str | None = None,
+    proposals: str | os.PathLike[str] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """mAP of a model over the test subset's features, or of predictions made elsewhere.
@@ -39,6 +40,7 @@ def evaluate(
         subset: the subset to score; by its usual names, or as ``wtalkit.toml`` says, when None.
         tiou: thresholds, also as text (``0.1:0.7:0.1``, both ends included).
         assume_spec: spec of features without records.
+        proposals: a file of them, in place of those that a method on proposals has made for itself.
         progress: told videos done and videos in all.
 
     Returns:
@@ -56,18 +58,22 @@ def evaluate(
     chosen = resolve_subset("test", truth, configured=subset or project.settings.test_subset)
     if predictions is not None:
         document = predictions if isinstance(predictions, Mapping) else load_predictions(predictions)
-        return evaluate_predictions(document, truth, thresholds, subset=chosen)
+        return {**evaluate_predictions(document, truth, thresholds, subset=chosen), "model": _model_of(document)}
     folder = FeatureFolder(
         project.features if features is None else features, assume=None if assume_spec is None else preset(assume_spec)
     )
     from wtalkit.detection import Detector
 
-    detector = Detector(choose_model(None if model is None else os.fspath(model), project))
+    detector = Detector(choose_model(None if model is None else os.fspath(model), project), proposals=proposals)
     folder.require(detector.spec)
     there, missing = _with_features(truth, chosen, folder)
-    document = run_over_features(detector, folder, tuple(there.videos), progress)
+    unproposed = _without_proposals(detector, there)
+    document = run_over_features(detector, folder, [key for key in there.videos if key not in unproposed], progress)
     result = evaluate_predictions(document, there, thresholds, subset=chosen)
-    notes = _missing_note(missing)
+    notes = [
+        *_note("no features, left out", missing),
+        *_note("no proposals in the file, so nothing is found there", sorted(unproposed)),
+    ]
     warnings = [*detector.warnings, *notes, *result["warnings"]]
     excluded = {**result["excluded"], "missing_features": len(missing)}
     return {**result, "excluded": excluded, "warnings": warnings, "model": detector.model_facts}
@@ -81,7 +87,7 @@ def run_over_features(
 
     results = {}
     for number, key in enumerate(keys, start=1):
-        results[key] = detector.candidates(folder.read(key))
+        results[key] = detector.candidates(folder.read(key), key)
         if progress is not None:
             progress(number, len(keys))
     return to_document(results, {"model": detector.model_facts, "spec": detector.spec.to_dict()})
@@ -100,9 +106,34 @@ def _with_features(truth: Annotations, subset: str | None, folder: FeatureFolder
     return truth.only(set(wanted.videos) - set(missing)), missing
 
 
-def _missing_note(missing: Sequence[str]) -> list[str]:
-    if not missing:
+def _without_proposals(detector: Detector, truth: Annotations) -> set[str]:
+    """Videos that a file of proposals in use does not name. They count: that nothing is found in them is an answer.
+
+    Raises:
+        ProposalsError: it names none.
+    """
+    if detector.proposals is None:
+        return set()
+    unnamed = {key for key in truth.videos if key not in detector.proposals.seconds}
+    if len(unnamed) == len(truth):
+        raise ProposalsError(
+            f"holds proposals of none of the {len(truth)} test videos",
+            file=detector.proposals.path,
+            remedy="Make them with wtalkit detect --raw-proposals, and name the file with --proposals",
+        )
+    return unnamed
+
+
+def _model_of(document: Mapping[str, Any]) -> dict[str, Any]:
+    """What a predictions document says of its model: whose proposals it judged goes with every score."""
+    external = document.get("external_data")
+    model = external.get("model") if isinstance(external, Mapping) else None
+    return dict(model) if isinstance(model, Mapping) else {}
+
+
+def _note(what: str, keys: Sequence[str]) -> list[str]:
+    if not keys:
         return []
-    more = f" and {len(missing) - _LISTED} more" if len(missing) > _LISTED else ""
-    listed = f"{', '.join(missing[:_LISTED])}{more}"
-    return [f"{len(missing)} test video{'s have' if len(missing) > 1 else ' has'} no features, left out: {listed}"]
+    more = f" and {len(keys) - _LISTED} more" if len(keys) > _LISTED else ""
+    listed = f"{', '.join(keys[:_LISTED])}{more}"
+    return [f"{len(keys)} test video{'s have' if len(keys) > 1 else ' has'} {what}: {listed}"]

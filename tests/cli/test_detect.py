@@ -215,10 +215,10 @@ def test_a_defect_in_one_video_does_not_stop_the_others(
 
     whole = Detector.candidates
 
-    def broken(self: Detector, features: Any) -> Any:
+    def broken(self: Detector, features: Any, key: str) -> Any:
         if features.path.stem == "b":
             raise IndexError("off by one")
-        return whole(self, features)
+        return whole(self, features, key)
 
     monkeypatch.setattr(Detector, "candidates", broken)
     assert main(["detect", "feats", "--json"]) == 1

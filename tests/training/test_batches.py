@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.training.conftest import Project
-from wtalkit.annotations import load_annotations
+from wtalkit.annotations import load_annotations, points_from_segments
 from wtalkit.features import FeatureFolder
 from wtalkit.training.batches import Batches
 from wtalkit.training.data import TrainingSet, load_training_set
@@ -103,3 +103,41 @@ def test_compiled_code_sees_one_shape(data: TrainingSet) -> None:
         assert longest < 60
         assert torch.equal(mine.rgb[:, :longest], theirs.rgb) and torch.equal(mine.mask[:, :longest], theirs.mask)
         assert not mine.mask[:, longest:].any() and not mine.flow[:, longest:].any()
+
+
+@pytest.fixture
+def pointed(project: Project) -> TrainingSet:
+    annotations = points_from_segments(load_annotations(project.annotations), subset="training")
+    return load_training_set(annotations, FeatureFolder(project.features), subset="training", points=True)
+
+
+@pytest.mark.parametrize("sampling", ["random", "slots", "uniform", "full"])
+@pytest.mark.parametrize("length", [7, 29, 60])
+def test_points_go_with_the_snippets_that_hold_them(pointed: TrainingSet, sampling: str, length: int) -> None:
+    batch = batches(pointed, batch_size=9, sampling=sampling, length=length).draw()
+    assert batch.points is not None
+    assert batch.points.shape == (*batch.mask.shape, len(pointed.classes))
+    assert batch.points.dtype == torch.float32
+    assert pointed.points is not None
+    for row, meta in enumerate(batch.meta):
+        index = pointed.keys.index(meta.key)
+        held = {
+            (min(int(meta.timeline.to_position(second)), meta.n_snippets - 1), int(label))
+            for second, label in pointed.points[index]
+        }
+        assert held, "every video has a point"
+        for place, snippet in enumerate(meta.positions or ()):
+            expected = [float((snippet, label) in held) for label in range(len(pointed.classes))]
+            assert batch.points[row, place].tolist() == expected
+        assert not batch.points[row, len(meta.positions or ()) :].any()
+    assert batch.points.any()
+
+
+def test_points_are_padded_with_the_snippets(pointed: TrainingSet) -> None:
+    batch = batches(pointed, length=60, compile=True).draw()
+    assert batch.points is not None
+    assert batch.points.shape == (4, 60, len(pointed.classes))
+
+
+def test_no_points_without_point_labels(data: TrainingSet) -> None:
+    assert batches(data).draw().points is None

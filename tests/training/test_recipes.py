@@ -99,7 +99,7 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
         ("steps=true", "steps = True"),
         ("steps=0", "greater than or equal to 1"),
         ("lr=nan", "finite"),
-        ("sampling=ful", "'random', 'slots', 'uniform' or 'full'"),
+        ("sampling=ful", "'random', 'slots', 'uniform', 'full' or 'proposals'"),
         ("clasnet=3", "clasnet is not a table"),
         ("steps.a=3", "steps"),
     ],

@@ -10,7 +10,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wtalkit.cli.options import AssumeSpec, Debug, Device, DeviceName, Inputs, Json, Model, Offline, Quiet, Verbose
+from wtalkit.cli.options import (
+    AssumeSpec,
+    Debug,
+    Device,
+    DeviceName,
+    Inputs,
+    Json,
+    Model,
+    Offline,
+    Proposals,
+    Quiet,
+    Verbose,
+)
 from wtalkit.cli.terminal import Terminal, clock, count
 from wtalkit.errors import UsageError
 
@@ -54,6 +66,13 @@ def command(
         OnPartial, typer.Option(help="Damaged videos fail, or are kept as far as they go.")
     ] = OnPartial.error,
     assume_spec: AssumeSpec = None,
+    proposals: Proposals = None,
+    raw_proposals: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write every candidate before suppression, for train --proposals.", show_default=False
+        ),
+    ] = None,
     debug: Debug = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -74,8 +93,9 @@ def command(
     found, missing = gather(inputs, features=True)
     with terminal.status("loading"):
         detector = Detector(
-            choice, device=device.value, offline=offline, on_partial=on_partial.value, assume_spec=assume_spec
-        )
+            choice, device=device.value, offline=offline, on_partial=on_partial.value, assume_spec=assume_spec,
+            proposals=proposals,
+        )  # fmt: skip
         names = tuple(name.strip() for name in classes.split(",")) if classes is not None else None
         show = detector.checked(Show(threshold, all, names))
         needs_backbone = any(each.kind == "video" for each in found)
@@ -83,16 +103,25 @@ def command(
     terminal.remark(_introduction(detector, device_name))
     if detector.demo_warning:
         terminal.warn(detector.demo_warning)
+    if raw_proposals is not None:
+        detector.raw = {}
     outcome = _Outcome(terminal, detector, failures=list(missing), several=len(found) + len(missing) > 1)
     stopped = outcome.run(found, show)
     if json:
         outcome.print_document()
     if out is not None:
         outcome.write(out)
+    written = None if raw_proposals is None else detector.write_raw_proposals(raw_proposals)
     if stopped:
         terminal.fail(f"stopped: {count(len(outcome.results), 'video')} done, {outcome.left} left")
         return 130
-    terminal.next_step(_closing(outcome, project, inputs, out))
+    if raw_proposals is not None and written is not None:
+        videos = f"{count(written, 'raw proposal')} of {count(len(outcome.results), 'video')}"
+        terminal.next_step(
+            f"{videos} in {raw_proposals}. Next: wtalkit train --method seal --proposals {raw_proposals}"
+        )
+    else:
+        terminal.next_step(_closing(outcome, project, inputs, out))
     return 1 if outcome.failures else 0
 
 
@@ -133,6 +162,8 @@ class _Outcome:
 
     def show(self, answer: Detections) -> None:
         """One video's table on stdout."""
+        from wtalkit.proposals import attribution
+
         if self.several:
             if len(self.results) > 1:
                 self.terminal.write()
@@ -143,6 +174,8 @@ class _Outcome:
         if answer.segments:
             rows = [(clock(s.start_s), clock(s.end_s), s.label, f"{s.score:.2f}") for s in answer]
             self.terminal.table(("start", "end", "action", "score"), rows, right=(0, 1, 3))
+            if told := attribution(answer.model):
+                self.terminal.write(told)
         else:
             self.terminal.write(_nothing(answer))
 

@@ -9,7 +9,18 @@ from typing import Annotated, Any
 
 import typer
 
-from wtalkit.cli.options import AssumeSpec, Debug, Features, GroundTruth, Json, Model, Quiet, Subset, Verbose
+from wtalkit.cli.options import (
+    AssumeSpec,
+    Debug,
+    Features,
+    GroundTruth,
+    Json,
+    Model,
+    Proposals,
+    Quiet,
+    Subset,
+    Verbose,
+)
 from wtalkit.cli.terminal import Terminal, count
 
 _COLUMN = 7
@@ -28,6 +39,7 @@ def command(
         str, typer.Option(metavar="A:B:STEP", help="tIoU thresholds, both ends included; 0.5 and 0.5,0.75 work too.")
     ] = "0.1:0.7:0.1",
     assume_spec: AssumeSpec = None,
+    proposals: Proposals = None,
     json: Json = False,
     debug: Debug = False,
     quiet: Quiet = False,
@@ -44,9 +56,9 @@ def command(
     with terminal.status("scoring"):
         result = evaluate(
             predictions, model=model, features=features, ground_truth=ground_truth, subset=subset, tiou=tiou,
-            assume_spec=assume_spec,
+            assume_spec=assume_spec, proposals=proposals,
         )  # fmt: skip
-    if "model" in result:
+    if predictions is None:
         terminal.remark(f"model {result['model']['name']} ({result['model']['chosen_by']})")
     for warning in result["warnings"]:
         terminal.warn(warning)
@@ -62,11 +74,15 @@ def command(
 
 def _show(terminal: Terminal, result: dict[str, Any]) -> None:
     """Average precision in percent, a row per class and the mean of them last."""
+    from wtalkit.proposals import attribution
+
     rows = [(label, values) for label, values in sorted(result["per_class"].items())]
     keys = _fitting(list(result["map"]), max(len(label) for label, _ in rows))
     table = [(label, *_percent(values, keys, sum(values.values()) / len(values))) for label, values in rows]
     table.append(("mAP", *_percent(result["map"], keys, result["average_map"])))
     terminal.table(("AP in %", *keys, "mean"), table, right=range(1, len(keys) + 2), gap=2)
+    if told := attribution(result.get("model", {})):
+        terminal.write(told)
 
 
 def _percent(values: dict[str, float], keys: list[str], mean: float) -> list[str]:

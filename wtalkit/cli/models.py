@@ -62,7 +62,7 @@ def info_command(
         terminal.document(header.model_dump_json(indent=1))
         return 0
     for key, value in _facts(header, choice.path):
-        terminal.write(f"{key:<10}  {value}")
+        terminal.write(f"{key:<11}  {value}")
     terminal.next_step(f"Next: wtalkit detect VIDEO --model {name}")
     return 0
 
@@ -96,7 +96,7 @@ def import_command(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="An authors' checkpoint: .pt, .pth, .pkl, .safetensors.")
     ],
-    method: Annotated[str, typer.Option(metavar="M", help="The base it belongs to, see wtalkit methods.")],
+    method: Annotated[str, typer.Option(metavar="M", help="The method it belongs to, see wtalkit methods.")],
     classes: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Class names, one per line, in the authors' order.", show_default=False),
@@ -131,7 +131,8 @@ def import_command(
     terminal.write(f"model in {made}: {header.method}, {count(len(header.classes), 'action')}")
     if threshold is None:
         terminal.remark("it has no display threshold: detect shows every segment unless --threshold X is given")
-    terminal.next_step(f"Next: wtalkit evaluate --model {made} --assume-spec {spec}")
+    needed = " --proposals FILE" if header.proposals is not None else ""
+    terminal.next_step(f"Next: wtalkit evaluate --model {made} --assume-spec {spec}{needed}")
     return 0
 
 
@@ -161,12 +162,14 @@ def _verify_model(path: Path) -> str:
 
 def _facts(header: ModelHeader, path: Path) -> Iterator[tuple[str, str]]:
     from wtalkit.features import FeatureSpec
+    from wtalkit.proposals import described
 
     yield "file", str(path)
-    yield (
-        "method",
-        " + ".join((header.method, *header.plugins)) + "".join(f" without {part}" for part in header.without),
-    )
+    yield "method", header.composition
+    yield "learnt from", described(header.supervision)
+    if header.proposals is not None:
+        inside = "this file" if header.proposer is not None else "a file that --proposals names"
+        yield "proposals", f"of {header.proposals}, from {inside}"
     yield "actions", f"{len(header.classes)}: {', '.join(header.classes)}"
     if header.feature_spec is not None:
         yield "features", str(FeatureSpec.from_dict(header.feature_spec))

@@ -65,6 +65,14 @@ AnnotationsFile = Annotated[
         show_default=False,
     ),
 ]
+Proposals = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="For models on proposals: take these (detect --raw-proposals) instead of what the model makes.",
+        show_default=False,
+    ),
+]
 GroundTruth = Annotated[
     Path | None,
     typer.Option(

@@ -36,13 +36,31 @@ def command(
     method: Annotated[str, typer.Option(metavar="M", help="A base or a plug-in, see wtalkit methods.")],
     base: Annotated[
         str | None,
-        typer.Option(metavar="B", help="Base under a plug-in. Default: the plug-in's own.", show_default=False),
+        typer.Option(
+            metavar="B",
+            help="Base under a plug-in, or that is trained first to make proposals. Default: the method's own.",
+            show_default=False,
+        ),
     ] = None,
     plugin: Annotated[
         list[str] | None, typer.Option(metavar="P", help="A further plug-in.", show_default=False)
     ] = None,
     without: Annotated[
         list[str] | None, typer.Option(metavar="PART[,PART]", help="Components to leave out.", show_default=False)
+    ] = None,
+    proposals: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="For methods on proposals: take these (detect --raw-proposals) and train no base.",
+            show_default=False,
+        ),
+    ] = None,
+    proposer: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE|RUN", help="The same: a model that is there already makes them.", show_default=False
+        ),
     ] = None,
     features: Features = None,
     annotations: AnnotationsFile = None,
@@ -96,7 +114,7 @@ def command(
     try:
         for number in [seed] if study is None or seeds is None else study.in_order(parse_seeds(seeds)):
             member = study.members.get(number) if study is not None and number is not None else None
-            with _StepBar(terminal, method if study is None else f"{method}, seed {number}") as bar:
+            with _StepBar(terminal, method, "" if study is None else f", seed {number}") as bar:
                 run = train(
                     method, **parts,
                     features=features or project.features, annotations=annotations or project.annotations,
@@ -106,14 +124,14 @@ def command(
                     resume=resume if study is None else member.folder if member is not None else False,
                     study=None if study is None else study.name,
                     device=device.value, command=f"wtalkit {shlex.join(sys.argv[1:])}",
-                    progress=bar.step, announce=bar.say,
+                    proposals=proposals, proposer=proposer, progress=bar.step, announce=bar.say, stage=bar.turn_to,
                 )  # fmt: skip
             trained.append(run)
     except KeyboardInterrupt:
         given = {
             "--base": [base], "--plugin": plugin or (), "--without": without or (), "--features": [features],
             "--annotations": [annotations], "--subset": [subset], "--seeds": [seeds], "--out": [out],
-            "--assume-spec": [assume_spec],
+            "--assume-spec": [assume_spec], "--proposals": [proposals], "--proposer": [proposer],
         }  # fmt: skip
         again = [word for name, values in given.items() for value in values if value for word in (name, str(value))]
         command = shlex.join(["wtalkit", "train", "--method", method, *again, "--resume"])
@@ -128,8 +146,8 @@ def command(
 class _StepBar:
     """Progress of one training on stderr."""
 
-    def __init__(self, terminal: Terminal, title: str) -> None:
-        self.terminal, self.title = terminal, title
+    def __init__(self, terminal: Terminal, method: str, which: str) -> None:
+        self.terminal, self.title, self._which = terminal, f"{method}{which}", which
         self._tenth = -1
         self._update: Callable[[int, int, str], None] | None = None
 
@@ -142,7 +160,7 @@ class _StepBar:
                 TextColumn("{task.fields[losses]}", style="dim"), TimeRemainingColumn(compact=True),
             )  # fmt: skip
             bar = self._bar = Progress(*columns, console=stderr_console(), transient=True)
-            task = bar.add_task(self.title, total=None, losses="")
+            task = self._task = bar.add_task(self.title, total=None, losses="")
             self._update = lambda step, steps, text: bar.update(task, completed=step, total=steps, losses=text)
             bar.start()
         return self
@@ -159,6 +177,12 @@ class _StepBar:
         elif step * 10 // steps > self._tenth:
             self._tenth = step * 10 // steps
             self.terminal.remark(f"{self.title}  step {step} of {steps}  {text}")
+
+    def turn_to(self, title: str) -> None:
+        """The training is of something else from here on: a proposer, then the method on its proposals."""
+        self.title, self._tenth = f"{title}{self._which}", -1
+        if self._update is not None:
+            self._bar.update(self._task, description=self.title, completed=0, total=None)
 
     def say(self, sentence: str) -> None:
         """Something was decided."""

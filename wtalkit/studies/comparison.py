@@ -48,6 +48,8 @@ class Row:
             "base": plan.base,
             "plugins": list(plan.plugins),
             "without": list(plan.without),
+            "supervision": self.group.supervision,
+            "proposer": None if plan.proposals is None else plan.proposals.to_dict(),
             "seeds": [member.plan.seed for member in self.group.members],
             "map": {key: figure.to_dict() for key, figure in self.map.items()},
             "averages": {key: figure.to_dict() for key, figure in self.averages.items()},

@@ -10,8 +10,10 @@ from typing import Any
 
 from wtalkit.errors import ModelError
 from wtalkit.modelfile import ModelHeader
+from wtalkit.proposals import Supervision, described
 from wtalkit.runs import Run
-from wtalkit.training.plan import Plan, flat
+from wtalkit.training.plan import Plan
+from wtalkit.training.recipes import PROPOSER, flat
 from wtalkit.training.timing import read_timing
 
 _NAMED = 3
@@ -81,12 +83,24 @@ class Member:
         """Everything that is the same in runs that differ in their seed only."""
         return {
             **flat(self.plan.recipe.to_dict()),
+            **self._identity_of_proposals(),
             "parts": self.plan.parts,
             "without": tuple(sorted(self.plan.without)),
             "subset": self.plan.subset,
             "data": self.header.provenance.get("data_digest"),
             "wtalkit": self.plan.wtalkit,
         }
+
+    def _identity_of_proposals(self) -> dict[str, Any]:
+        """The same of where the proposals come from; a proposer trained with this run differs in its seed, too."""
+        proposals = self.plan.proposals
+        if proposals is None:
+            return {}
+        if proposals.source != "trained":
+            return {"proposals": proposals.sha256}
+        inner = Plan.read(self.run.folder / PROPOSER / self.run.config.name)
+        settings = {f"{PROPOSER}.{key}": value for key, value in flat(inner.recipe.to_dict()).items()}
+        return {**settings, "proposals": (inner.parts, tuple(sorted(inner.without)))}
 
 
 @dataclass(frozen=True)
@@ -104,6 +118,11 @@ class Group:
     @property
     def plan(self) -> Plan:
         return self.members[0].plan
+
+    @property
+    def supervision(self) -> Supervision:
+        """What the labels of everything behind the models said."""
+        return self.members[0].header.supervision
 
     @property
     def seconds(self) -> Figure | None:
@@ -147,9 +166,16 @@ def named_averages(scores: Mapping[str, float]) -> dict[str, float]:
 
 
 def composition(plan: Plan) -> str:
-    """``acrnet + clasnet without brm``."""
+    """``acrnet + clasnet without brm``; whose proposals were judged, and from which labels, is part of a name."""
     left_out = f" without {', '.join(plan.without)}" if plan.without else ""
-    return " + ".join(plan.parts) + left_out
+    name = " + ".join(plan.parts) + left_out
+    return name if plan.proposals is None else f"{name} on {plan.proposals}"
+
+
+def _labelled(member: Member) -> str:
+    """The composition; of a method that learnt from points, with that."""
+    points = member.plan.proposals is None and member.header.supervision == "point-level"
+    return composition(member.plan) + (f" ({described('point-level')})" if points else "")
 
 
 def _require_one_class_list(members: Sequence[Member]) -> None:
@@ -165,7 +191,7 @@ def _require_one_class_list(members: Sequence[Member]) -> None:
 
 def _names(groups: Sequence[tuple[Member, ...]]) -> list[str]:
     """A name for each group; where two would be the same, the settings that tell them apart are added."""
-    plain = [composition(members[0].plan) for members in groups]
+    plain = [_labelled(members[0]) for members in groups]
     identities = [members[0].identity for members in groups]
     names = []
     for name, identity in zip(plain, identities, strict=True):

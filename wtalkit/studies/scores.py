@@ -23,7 +23,10 @@ from wtalkit.runs import Run
 
 SCHEMA = 1
 _KEPT = ("map", "average_map", "per_class", "videos", "instances", "subset", "excluded", "warnings")
-_CODE = ("annotations", "evaluation", "features", "localization", "methods", "detection.py", "scoring.py")
+_CODE = (
+    "annotations", "evaluation", "features", "localization", "methods", "proposals",
+    "detection.py", "localizer.py", "scoring.py",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,9 @@ def to_csv(comparison: Comparison) -> str:
     figures = [f"{key} {kind}" for key in keys for kind in ("mean", "std", "difference")]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["name", "base", "plugins", "without", "n", "seeds", *figures, "training_seconds"])
+    writer.writerow(
+        ["name", "base", "plugins", "without", "proposer", "supervision", "n", "seeds", *figures, "training_seconds"]
+    )
     for row in comparison.rows:
         plan, seconds = row.group.plan, row.group.seconds
         writer.writerow(
@@ -67,6 +69,8 @@ def to_csv(comparison: Comparison) -> str:
                 plan.base,
                 " ".join(plan.plugins),
                 " ".join(plan.without),
+                "" if plan.proposals is None else plan.proposals.name,
+                row.group.supervision,
                 len(row.group.members),
                 " ".join(str(member.plan.seed) for member in row.group.members),
                 *(number for key in keys for number in _numbers(row, key)),

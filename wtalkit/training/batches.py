@@ -26,6 +26,34 @@ from wtalkit.training.settings import TrainSettings
 Positions = NDArray[np.int64]
 
 
+class Order:
+    """The videos in random order, again and again: every one is seen once before any is seen twice.
+
+    Args:
+        videos: how many there are.
+        generator: source of the order; whoever else draws from it shares its state.
+    """
+
+    def __init__(self, videos: int, generator: np.random.Generator) -> None:
+        self._videos, self._generator = videos, generator
+        self._queue: list[int] = []
+
+    def next(self) -> int:
+        """The next video."""
+        if not self._queue:
+            self._queue = self._generator.permutation(self._videos).tolist()
+        return self._queue.pop()
+
+    def state(self) -> dict[str, Any]:
+        """What :meth:`restore` needs, as plain values."""
+        return {"queue": list(self._queue), "generator": self._generator.bit_generator.state}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on where :meth:`state` was taken."""
+        self._queue = list(state["queue"])
+        self._generator.bit_generator.state = state["generator"]
+
+
 class Batches:
     """Draws batches; what it will draw next is a small state that can be saved.
 
@@ -37,7 +65,7 @@ class Batches:
 
     def __init__(self, data: TrainingSet, settings: TrainSettings, generator: np.random.Generator) -> None:
         self._data, self._settings, self._generator = data, settings, generator
-        self._queue: list[int] = []
+        self._order = Order(len(data), generator)
         self._partners = [rows for rows in (np.flatnonzero(column) for column in data.labels.T) if len(rows) > 1]
 
     def draw(self) -> Batch:
@@ -45,19 +73,16 @@ class Batches:
         pairs = min(self._settings.similar_pairs, self._settings.batch_size // 2) if self._partners else 0
         rows = [row for _ in range(pairs) for row in self._pair()]
         while len(rows) < self._settings.batch_size:
-            if not self._queue:
-                self._queue = self._generator.permutation(len(self._data)).tolist()
-            rows.append(self._queue.pop())
+            rows.append(self._order.next())
         return self._assemble(rows, pairs)
 
     def state(self) -> dict[str, Any]:
         """What :meth:`restore` needs, as plain values."""
-        return {"queue": list(self._queue), "generator": self._generator.bit_generator.state}
+        return self._order.state()
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on where :meth:`state` was taken."""
-        self._queue = list(state["queue"])
-        self._generator.bit_generator.state = state["generator"]
+        self._order.restore(state)
 
     def _pair(self) -> list[int]:
         rows = self._partners[self._generator.integers(len(self._partners))]
@@ -75,6 +100,8 @@ class Batches:
             case "full":
                 first = int(self._generator.integers(snippets - length + 1)) if snippets > length else 0
                 return np.arange(first, first + min(snippets, length))
+            case "proposals":
+                raise ValueError("proposals are drawn by ProposalBatches")
 
     def _assemble(self, rows: list[int], pairs: int) -> Batch:
         data = self._data
@@ -84,11 +111,14 @@ class Batches:
         rgb = np.zeros((len(rows), longest, width), np.float32)
         flow = np.zeros_like(rgb)
         mask = np.zeros((len(rows), longest), bool)
+        points = None if data.points is None else np.zeros((len(rows), longest, len(data.classes)), np.float32)
         for place, (row, positions) in enumerate(zip(rows, chosen, strict=True)):
             array = data.arrays[row]
             rgb[place, : len(positions)] = array[positions, :width]
             flow[place, : len(positions)] = array[positions, width:]
             mask[place, : len(positions)] = True
+            if points is not None:
+                points[place, : len(positions)] = data.point_labels(row)[positions]
         meta = tuple(
             VideoMeta(
                 key=data.keys[row],
@@ -106,4 +136,5 @@ class Batches:
             labels=torch.from_numpy(data.labels[rows]),
             meta=meta,
             pairs=tuple((2 * pair, 2 * pair + 1) for pair in range(pairs)),
+            points=None if points is None else torch.from_numpy(points),
         )

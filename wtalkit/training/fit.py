@@ -1,31 +1,73 @@
-"""From a plan and its data to a model file: build, train, choose the display threshold, save."""
+"""From a plan and its data to a model file: build, train, choose the display threshold, save. For either stage."""
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from wtalkit.errors import ConfigError, ModelError
+from wtalkit.proposals import Proposer, Supervision, strongest
 from wtalkit.runs import Run
 from wtalkit.training.calibrate import Calibration, calibrate
 from wtalkit.training.data import TrainingSet
 from wtalkit.training.plan import Plan
+from wtalkit.training.recipes import Recipe
+from wtalkit.training.resuming import PROPOSALS_MARK
 from wtalkit.training.timing import timed
 
 if TYPE_CHECKING:
     from wtalkit.localization import DecoderSettings
-    from wtalkit.methods.composition import Composition
+    from wtalkit.methods.composition import Model
+    from wtalkit.modelfile import LoadedModel
+    from wtalkit.proposals import Pool
 
 Report = Callable[[int, int, dict[str, float]], None]
 
 
-def fit(run: Run, plan: Plan, data: TrainingSet, report: Report | None, say: Callable[[str], None]) -> None:
+@dataclass(frozen=True)
+class Candidates:
+    """What a method on proposals is trained on besides the videos.
+
+    Attributes:
+        pools: the proposals of each training video, in the data's order.
+        proposer: the model that made them, to go into the model file; None where only a file of them is known.
+    """
+
+    pools: tuple[Pool, ...]
+    proposer: LoadedModel | None
+
+    @property
+    def digest(self) -> str:
+        """Changes when a proposal does."""
+        digest = hashlib.sha256()
+        for pool in self.pools:
+            digest.update(len(pool).to_bytes(8, "little") + pool.seconds.tobytes())
+        return digest.hexdigest()[:16]
+
+
+def fit(
+    run: Run,
+    plan: Plan,
+    data: TrainingSet,
+    report: Report | None,
+    say: Callable[[str], None],
+    candidates: Candidates | None = None,
+) -> None:
     """Train what ``plan`` says into ``run``, from its resume state if it has one.
+
+    Args:
+        run: its folder.
+        plan: everything decided.
+        data: the training videos.
+        report: told how far the training is.
+        say: told what came of it.
+        candidates: proposals of the videos, for a method on proposals.
 
     Raises:
         TrainingDiverged: a loss is no longer finite; no model is written.
@@ -37,6 +79,7 @@ def fit(run: Run, plan: Plan, data: TrainingSet, report: Report | None, say: Cal
     from wtalkit.training.batches import Batches
     from wtalkit.training.checkpoint import load_checkpoint
     from wtalkit.training.loop import Loop
+    from wtalkit.training.proposal_batches import ProposalBatches, TrainingProposals
 
     settings = plan.recipe.settings
     device = torch.device(plan.device)
@@ -44,12 +87,17 @@ def fit(run: Run, plan: Plan, data: TrainingSet, report: Report | None, say: Cal
     with _reproducible(device, plan.seed, small=data.spec.dim <= 1024):
         model = build(plan, len(data.classes), data.spec.dim)
         model.prepare(data)
+        for note in model.base.notes():
+            say(note)
+        generator = np.random.default_rng(plan.seed)
         loop = Loop(
             model.to(device),
-            Batches(data, settings, np.random.default_rng(plan.seed)),
+            Batches(data, settings, generator)
+            if candidates is None
+            else ProposalBatches(TrainingProposals.of(data, candidates.pools), settings, generator),
             settings,
             run,
-            digest=data.digest,
+            digest=data.digest if candidates is None else f"{data.digest}{PROPOSALS_MARK}{candidates.digest}",
             steps_per_epoch=math.ceil(len(data) / settings.batch_size),
             report=report,
         )
@@ -58,15 +106,26 @@ def fit(run: Run, plan: Plan, data: TrainingSet, report: Report | None, say: Cal
             say(f"{loop.step} of {settings.steps} steps were done")
         with timed(run, lambda: loop.step, plan.device):
             loop.train()
-        chosen = calibrate_model(model, data, decoder, plan)
+        chosen = calibrate_model(model, data, decoder, plan, candidates)
     say(
         f"display threshold {chosen.threshold:.3f}: the classes shown in the training videos match their labels "
         f"with F1 {chosen.f1:.2f}; {chosen.displayed} segments in {len(data)} videos"
     )
-    _save(run, plan, data, model, decoder, chosen)
+    _save(run, plan, data, model, decoder, chosen, candidates)
 
 
-def build(plan: Plan, num_classes: int, feature_dim: int) -> Composition:
+def learns_from_points(parts: Sequence[str]) -> bool:
+    """Whether one of the methods is told a labelled frame of every action.
+
+    Raises:
+        ModelError: there is no such method.
+    """
+    from wtalkit.methods import method_class
+
+    return any(method_class(name).needs_points for name in parts)
+
+
+def build(plan: Plan, num_classes: int, feature_dim: int) -> Model:
     """The composition with fresh weights.
 
     Raises:
@@ -117,6 +176,7 @@ def spell_out(plan: Plan, feature_dim: int) -> Plan:
     with torch.device("meta"):
         model = build(plan, 1, feature_dim)
     recipe = plan.recipe
+    _require_fitting(model, recipe)
     lengths = {
         name: {part.length_option: recipe.settings.length} for name, part in model.parts.items() if part.length_option
     }
@@ -135,32 +195,63 @@ def spell_out(plan: Plan, feature_dim: int) -> Plan:
     return replace(plan, recipe=replace(recipe, options=options, settings=settings))
 
 
-def calibrate_model(model: Composition, data: TrainingSet, decoder: DecoderSettings, plan: Plan) -> Calibration:
-    """Run the model over the training videos and choose the display threshold by their labels."""
-    from wtalkit.localization import decode, display
-    from wtalkit.methods.windows import run_windows
+def _require_fitting(model: Model, recipe: Recipe) -> None:
+    """Proposals are drawn for methods on proposals, snippets for all others.
 
-    shown = []
-    for array, duration_s in zip(data.arrays, data.durations, strict=True):
-        found = run_windows(model, array, data.spec.timeline, max_length=plan.recipe.settings.inference_length)
-        candidates = decode(
-            found.act_scores,
-            found.attn,
-            found.video_scores,
-            classes=data.classes,
-            timeline=data.spec.timeline,
-            duration_s=duration_s,
-            settings=decoder,
-            plugin_attn=found.plugin_attn,
-            score_logits=found.score_logits,
+    Raises:
+        ConfigError: the recipe says otherwise.
+    """
+    from wtalkit.methods.composition import ProposalModel
+
+    settings, on_proposals = recipe.settings, isinstance(model, ProposalModel)
+    if on_proposals != (settings.sampling == "proposals"):
+        kind = "methods on proposals" if on_proposals else "methods on snippets"
+        needed = '"proposals"' if on_proposals else '"random", "slots", "uniform" or "full"'
+        raise ConfigError(
+            f"sampling = {settings.sampling!r} is not for {kind}", file=f"recipe {recipe.name}", remedy=f"Take {needed}"
         )
-        shown.append(display(candidates, None))
+    if on_proposals and settings.compile:
+        raise ConfigError(
+            "compile = true is not for methods on proposals: every batch has another number of them",
+            file=f"recipe {recipe.name}",
+            remedy="Leave it out",
+        )
+
+
+def calibrate_model(
+    model: Model, data: TrainingSet, decoder: DecoderSettings, plan: Plan, candidates: Candidates | None = None
+) -> Calibration:
+    """Run the model over the training videos and choose the display threshold by their labels."""
+    from wtalkit.localization import display
+    from wtalkit.localizer import Localizer
+
+    length = plan.recipe.settings.inference_length
+    localizer = Localizer(model, decoder, data.classes, data.spec.timeline, length)
+    shown = []
+    for row, (array, duration_s) in enumerate(zip(data.arrays, data.durations, strict=True)):
+        if candidates is None:
+            found = localizer.candidates(array, duration_s)
+        else:
+            found = localizer.judge(array, candidates.pools[row], duration_s)
+        shown.append(display(found, None))
     names = [data.label_names(row) for row in range(len(data))]
     return calibrate(shown, names, plan.recipe.settings.calibration)
 
 
+def supervision_of(parts: Sequence[str], proposals: Proposer | None = None) -> Supervision:
+    """What the labels of a training say, those that its proposals are learnt from included."""
+    own: Supervision = "point-level" if learns_from_points(parts) else "video-level"
+    return own if proposals is None else strongest(own, proposals.supervision)
+
+
 def _save(
-    run: Run, plan: Plan, data: TrainingSet, model: Composition, decoder: DecoderSettings, chosen: Calibration
+    run: Run,
+    plan: Plan,
+    data: TrainingSet,
+    model: Model,
+    decoder: DecoderSettings,
+    chosen: Calibration,
+    candidates: Candidates | None,
 ) -> None:
     from wtalkit.modelfile import ModelHeader, save_model
 
@@ -170,6 +261,7 @@ def _save(
         "data_digest": data.digest,
         "calibration": {"f1": chosen.f1, "best_f1": chosen.best_f1, "displayed": chosen.displayed},
     }
+    provenance.pop("proposals", None)  # a field of its own in the header
     header = ModelHeader.of(
         model,
         data.classes,
@@ -178,9 +270,11 @@ def _save(
         decoder=decoder.to_dict(),
         display_threshold=chosen.threshold,
         max_length=plan.recipe.settings.inference_length,
+        supervision=supervision_of(plan.parts, plan.proposals),
+        proposals=plan.proposals,
         provenance=provenance,
     )
-    save_model(run.model, model, header)
+    save_model(run.model, model, header, proposer=None if candidates is None else candidates.proposer)
 
 
 @contextmanager

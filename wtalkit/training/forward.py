@@ -14,20 +14,21 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from importlib.util import find_spec
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor
 
 from wtalkit.errors import MachineError
-from wtalkit.methods.composition import Composition
-from wtalkit.methods.interface import Aux, Batch, Outputs
+from wtalkit.methods.composition import Model
+from wtalkit.methods.interface import Aux, Outputs, ProposalOutputs
 
 Precision: TypeAlias = Literal["float32", "bf16"]
-Forward: TypeAlias = Callable[[Batch], tuple[Outputs, dict[str, Aux]]]
+Forward: TypeAlias = Callable[[Any], tuple[Any, dict[str, Aux]]]
+OutputsT = TypeVar("OutputsT", Outputs, ProposalOutputs)
 
 
-def training_forward(model: Composition, *, precision: Precision = "float32", compiled: bool = False) -> Forward:
+def training_forward(model: Model, *, precision: Precision = "float32", compiled: bool = False) -> Forward:
     """A function that does what ``model(batch)`` does; ``model`` itself stays as it is.
 
     Args:
@@ -43,7 +44,7 @@ def training_forward(model: Composition, *, precision: Precision = "float32", co
         require_compiler(device)
     network: Forward = torch.compile(model, dynamic=False) if compiled else model
 
-    def forward(batch: Batch) -> tuple[Outputs, dict[str, Aux]]:
+    def forward(batch: Any) -> tuple[Any, dict[str, Aux]]:
         if compiled:
             # Both change at each step, and what reads them would be compiled at each step. Networks read neither.
             batch = replace(batch, meta=(), pairs=())
@@ -104,7 +105,7 @@ _OTHERWISE = _Need(
 )
 
 
-def in_float32(out: Outputs) -> Outputs:
+def in_float32(out: OutputsT) -> OutputsT:
     """Every floating-point tensor of ``out`` in float32."""
     changed: dict[str, Any] = {}
     for field in fields(out):

@@ -10,19 +10,21 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from wtalkit.atomic import write_text
 from wtalkit.errors import FeaturesError, TrainingDiverged
-from wtalkit.methods.composition import Composition, total_loss
+from wtalkit.methods.composition import Model, total_loss
 from wtalkit.methods.interface import Progress, Term
 from wtalkit.runs import Run
 from wtalkit.training import checkpoint as state
 from wtalkit.training.batches import Batches
 from wtalkit.training.checkpoint import Checkpoint
 from wtalkit.training.forward import training_forward
+from wtalkit.training.proposal_batches import ProposalBatches
 from wtalkit.training.settings import TrainSettings
 
 Report = Callable[[int, int, dict[str, float]], None]
@@ -63,7 +65,7 @@ class Loop:
     """A training between its steps.
 
     Args:
-        model: the composition; trained in place.
+        model: a composition, or a method on proposals; trained in place.
         batches: where the next batch comes from.
         settings: steps, rate, schedule and the rest.
         run: where metrics and the resume state go.
@@ -74,8 +76,8 @@ class Loop:
 
     def __init__(
         self,
-        model: Composition,
-        batches: Batches,
+        model: Model,
+        batches: Batches | ProposalBatches,
         settings: TrainSettings,
         run: Run,
         *,
@@ -163,7 +165,7 @@ class Loop:
 
     def _advance(self) -> Step:
         rate = learning_rate(self.settings, self.step)
-        batch = self.batches.draw().to(self._device)
+        batch: Any = self.batches.draw().to(self._device)
         out, auxes = self._forward(batch)
         terms = self.model.losses(out, auxes, batch, self._progress())
         total = total_loss(terms)

@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from wtalkit.atomic import write_text
 from wtalkit.errors import ConfigError, ModelError
-from wtalkit.training.recipes import Recipe, check_recipe, read_toml
+from wtalkit.proposals import Proposer
+from wtalkit.training.recipes import Recipe, check_recipe, flat, read_toml
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,7 @@ class Plan:
 
     Attributes:
         method: the name given, which names the run.
-        base: the base method.
+        base: the base, or the method on proposals.
         plugins: the plug-ins, in order.
         without: components left out.
         recipe: all settings.
@@ -35,6 +38,7 @@ class Plan:
         command: the command line, for people to read.
         wtalkit: version that started it.
         study: name of the group of trainings it belongs to, which differ in their seed only; None outside one.
+        proposals: of a method on proposals: who makes them, as :class:`wtalkit.proposals.Proposer` says it.
     """
 
     method: str
@@ -51,6 +55,7 @@ class Plan:
     command: str
     wtalkit: str
     study: str | None = None
+    proposals: Proposer | None = None
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -60,6 +65,7 @@ class Plan:
         """The table ``[run]``; what is None is left out."""
         values = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "recipe"}
         values = {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+        values["proposals"] = None if self.proposals is None else self.proposals.to_dict()
         return {name: value for name, value in {**values, "recipe": self.recipe.name}.items() if value is not None}
 
     def write(self, path: Path) -> None:
@@ -81,19 +87,30 @@ class Plan:
             facts = dict(table.pop("run"))
             name, parts = str(facts.pop("recipe")), (facts["base"], *facts["plugins"])
             facts.update(plugins=tuple(facts["plugins"]), without=tuple(facts["without"]))
+            if "proposals" in facts:
+                facts["proposals"] = Proposer.model_validate(facts["proposals"])
             recipe = check_recipe(name, table, parts, str(path))
             return cls(recipe=recipe, **{"subset": None, **facts})
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError, ValidationError) as error:
             raise ConfigError(f"is not a run's config ({error} in [run])", file=path) from error
 
     def changed_settings(self, other: Plan) -> list[str]:
-        """What differs: keys (dotted) of the recipe, the method's options included, parts left out, and the subset."""
+        """What differs: keys (dotted) of the recipe with the methods' options, parts left out, subset, proposer."""
         changed = sorted(_differences(flat(self.recipe.to_dict()), flat(other.recipe.to_dict())))
         if sorted(self.without) != sorted(other.without):
             changed.append("without")
         if self.subset != other.subset:
             changed.append("subset")
+        if _found_by(self.proposals) != _found_by(other.proposals):
+            changed.append("proposals")
         return changed
+
+
+def _found_by(proposals: Proposer | None) -> Any:
+    """What tells a proposer from others; one that is trained in the run has a plan of its own."""
+    if proposals is None or proposals.source != "trained":
+        return proposals and proposals.model_copy(update={"path": None})
+    return proposals.model_copy(update={"path": None, "sha256": None})
 
 
 def resolve_parts(method: str, base: str | None, plugins: Sequence[str]) -> tuple[str, ...]:
@@ -102,26 +119,16 @@ def resolve_parts(method: str, base: str | None, plugins: Sequence[str]) -> tupl
     Raises:
         ModelError: a base was given another base; unknown names are left to :func:`wtalkit.methods.create`.
     """
-    from wtalkit.methods import METHODS
+    from wtalkit.methods import METHODS, ROLE_NAMES
 
     chain = list(plugins)
     entry = METHODS.get(method)
     if entry is not None and entry.role == "plugin":
         return base or entry.default_base or "", *dict.fromkeys([method, *chain])
     if base not in (None, method):
-        raise ModelError(f"{method} is a base itself and takes no other base ({base})")
+        role = ROLE_NAMES[entry.role] if entry is not None else "a method"
+        raise ModelError(f"{method} is {role} itself and takes no other base ({base})")
     return method, *dict.fromkeys(chain)
-
-
-def flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Tables within a table as dotted keys."""
-    found: dict[str, Any] = {}
-    for key, value in table.items():
-        if isinstance(value, dict):
-            found.update(flat(value, f"{prefix}{key}."))
-        else:
-            found[f"{prefix}{key}"] = value
-    return found
 
 
 def _differences(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:

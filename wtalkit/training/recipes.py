@@ -22,6 +22,8 @@ from wtalkit.suggest import nearest
 from wtalkit.training.settings import TrainSettings
 
 Table = dict[str, Any]
+PROPOSER = "proposer"
+"""Table of a recipe, folder of a run and head of a ``--set`` that belong to the model that makes the proposals."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ def load_recipe(
     table: Table = {}
     for path in _layers(name, methods):
         _overlay(table, read_toml(path))
+    table.pop(PROPOSER, None)
     run = table.pop("run", None)  # the config.toml of a run serves as a recipe, too
     source = f"recipe {name}"
     pairs = changes.items() if isinstance(changes, Mapping) else [parse_assignment(text) for text in changes]
@@ -74,6 +77,62 @@ def load_recipe(
         source = f"recipe {name} with its changes"
     kept = run.get("recipe") if isinstance(run, dict) else None
     return check_recipe(kept if isinstance(kept, str) else name, table, methods, source)
+
+
+def proposer_recipe(
+    name: str, method: str, parts: Sequence[str], changes: Mapping[str, Any] | Sequence[str], fallback: str
+) -> Recipe:
+    """The recipe of the proposer's own training, where ``name`` is that of the method on proposals.
+
+    Of a run's ``config.toml`` it is the proposer's ``config.toml``; else the bundled recipe of that name, or
+    ``fallback`` beside a file of one's own. The table ``[proposer]`` of the method's recipe is laid over it, and
+    ``changes`` over both.
+
+    Raises:
+        ConfigError: as :func:`load_recipe`.
+    """
+    own = Path(name)
+    given = own.suffix == ".toml"
+    kept = own.parent / PROPOSER / own.name
+    table = read_toml(own if given else _layers(name, (method,))[0]).get(PROPOSER, {})
+    if not isinstance(table, dict):
+        raise ConfigError("[proposer] is not a table", file=f"recipe {name}")
+    pairs = changes.items() if isinstance(changes, Mapping) else [parse_assignment(text) for text in changes]
+    source = str(kept) if given and kept.is_file() else fallback if given else name
+    return load_recipe(source, parts[0], parts[1:], {**flat(table), **dict(pairs)})
+
+
+def split_changes(
+    changes: Mapping[str, Any] | Sequence[str], parts: Sequence[str]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Changes to the method on proposals, and those to its proposer: ``proposer.KEY``, or a table of its ``parts``.
+
+    Raises:
+        ConfigError: a text is not ``KEY=VALUE``.
+    """
+    pairs = changes.items() if isinstance(changes, Mapping) else [parse_assignment(text) for text in changes]
+    own: dict[str, Any] = {}
+    inner: dict[str, Any] = {}
+    for key, value in pairs:
+        head, _, rest = key.partition(".")
+        if head == PROPOSER and rest:
+            inner[rest] = value
+        elif head in parts:
+            inner[key] = value
+        else:
+            own[key] = value
+    return own, inner
+
+
+def flat(table: Mapping[str, Any], prefix: str = "") -> Table:
+    """Tables within a table as dotted keys."""
+    found: Table = {}
+    for key, value in table.items():
+        if isinstance(value, dict):
+            found.update(flat(value, f"{prefix}{key}."))
+        else:
+            found[f"{prefix}{key}"] = value
+    return found
 
 
 def check_recipe(name: str, table: Table, methods: Sequence[str], source: str) -> Recipe:

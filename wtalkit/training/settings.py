@@ -51,10 +51,12 @@ class TrainSettings(_Strict):
     """Decay of a moving average of the weights, which then is the model; 0 for none."""
 
     length: Count
-    """Snippets a video is sampled to, or at most has, in training (T of the papers)."""
+    """Snippets a video is sampled to, or at most has, in training (T of the papers); with ``sampling = "proposals"``,
+    proposals it at most has."""
 
-    sampling: Literal["random", "slots", "uniform", "full"]
-    """How a video becomes ``length`` snippets, see :mod:`wtalkit.training.batches`."""
+    sampling: Literal["random", "slots", "uniform", "full", "proposals"]
+    """How a video becomes ``length`` snippets, see :mod:`wtalkit.training.batches`. Methods on proposals, and they
+    alone, take ``proposals``: whole videos, a random ``length`` of each one's proposals."""
 
     min_snippets: Count = 1
     """Videos with fewer snippets are not trained on."""

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from wtalkit import __version__, runs
-from wtalkit.annotations import load_annotations, resolve_subset
-from wtalkit.errors import ConfigError, FeaturesError, UsageError
+from wtalkit import runs
+from wtalkit.annotations import load_annotations
+from wtalkit.errors import ConfigError
 from wtalkit.features import FeatureFolder, preset
+from wtalkit.methods import METHODS
 from wtalkit.runs import Run
-from wtalkit.training.data import load_training_set
 from wtalkit.training.fit import Report, fit, require_known, spell_out
-from wtalkit.training.plan import Plan, resolve_parts
-from wtalkit.training.recipes import default_recipe, load_recipe
-
-Changes = Mapping[str, Any] | Sequence[str]
+from wtalkit.training.plan import resolve_parts
+from wtalkit.training.recipes import load_recipe
+from wtalkit.training.request import Changes, Request
+from wtalkit.training.resuming import run_to_go_on_with
 
 
 def train(
@@ -41,22 +39,26 @@ def train(
     stamp: str | None = None,
     study: str | None = None,
     command: str = "",
+    proposals: str | os.PathLike[str] | None = None,
+    proposer: str | os.PathLike[str] | None = None,
     progress: Report | None = None,
     announce: Callable[[str], None] | None = None,
+    stage: Callable[[str], None] | None = None,
 ) -> Run:
     """Train a method on the training subset's video-level labels.
 
     Args:
-        method: a base, or a plug-in, which is put on ``base``.
-        base: the base under a plug-in.
+        method: a base, a plug-in, which is put on ``base``, or a method on proposals.
+        base: the base under a plug-in; of a method on proposals the one that is trained first to make them.
         plugins: further plug-ins, in order.
-        without: components to leave out.
+        without: components to leave out; of a method on proposals also its proposer's.
         features: folder that ``extract`` filled.
         annotations: what happens in the videos; *when* is never looked at.
         subset: the subset to train on; by its usual names when None.
         assume_spec: name of the spec of features that come without records.
         recipe: a bundled recipe or a TOML file; chosen by the features' backbone when None.
-        overrides: changes to the recipe, ``KEY=VALUE`` texts or a mapping with dotted keys.
+        overrides: changes to the recipe, ``KEY=VALUE`` texts or a mapping with dotted keys; ``proposer.KEY`` changes
+            that of the proposer's training.
         seed: of everything random; 0 when None.
         out: folder of the runs.
         resume: go on with the newest unfinished run of this method instead of starting one, or with the run of this
@@ -65,8 +67,11 @@ def train(
         stamp: when the run starts, see :func:`wtalkit.runs.utc_stamp`; now when None.
         study: name of the group of trainings it belongs to, see :mod:`wtalkit.training.seeds`.
         command: the command line, kept with the run.
+        proposals: a file of them, for a method on proposals; no proposer is trained then.
+        proposer: a model (name, file or run) that makes them, instead; it goes into the model file.
         progress: called at every logged step with ``(step, steps, losses by name)``.
         announce: told, one sentence at a time, what was decided and what was left out.
+        stage: told what is trained from here on, where a run trains a proposer first.
 
     Returns:
         The finished run.
@@ -78,152 +83,61 @@ def train(
         KeyboardInterrupt: stopped; what was done is kept and can be resumed.
     """
     from wtalkit.backbones.device import resolve_device
+    from wtalkit.training.second_stage import train_on_proposals
 
-    say = announce or _say_nothing
-    target = resolve_device(device)
-    folder = FeatureFolder(features, assume=None if assume_spec is None else preset(assume_spec))
-    labels = load_annotations(annotations)
-    parts = resolve_parts(method, base, plugins)
-    require_known(parts, without, folder.spec.dim)
-    run = _to_go_on_with(resume, Path(out), parts, without)
-    if recipe is None and run is None:
-        recipe = default_recipe(folder.spec.backbone)
-        say(f"recipe {recipe}, the one for {folder.spec.backbone} features")
-    source = recipe if run is None or recipe is not None else str(run.config)
-    asked = Plan(
+    request = Request(
         method=method,
-        base=parts[0],
-        plugins=parts[1:],
+        base=base,
+        plugins=tuple(plugins),
         without=tuple(without),
-        recipe=load_recipe(source or "", parts[0], parts[1:], overrides),
-        seed=seed or 0,
-        subset=resolve_subset("train", labels, configured=subset),
+        device=str(resolve_device(device)),
+        folder=FeatureFolder(features, assume=None if assume_spec is None else preset(assume_spec)),
+        labels=load_annotations(annotations),
+        subset=subset,
+        recipe=recipe,
+        overrides=overrides,
+        seed=seed,
+        out=Path(out),
+        resume=resume,
+        stamp=stamp or runs.utc_stamp(datetime.now(UTC)),
+        study=study,
+        command=command,
         features=os.fspath(features),
         annotations=os.fspath(annotations),
-        device=str(target),
-        stamp=stamp or runs.utc_stamp(datetime.now(UTC)),
-        command=command,
-        wtalkit=__version__,
-        study=study,
+        progress=progress,
+        say=announce or _say_nothing,
+        stage=stage or _say_nothing,
     )
-    plan = spell_out(asked, folder.spec.dim)
-    if run is not None:
-        plan = _kept_plan(run, plan, seed)
-        if run.finished:
-            say(f"{run.folder} is finished")
-            return run
-        say(f"going on with {run.folder}")
-    members = _members(Path(out), study) if run is None else {}
-    for member, kept in members.items():
-        _require_unchanged(member, kept.changed_settings(plan))
-    data = load_training_set(labels, folder, subset=plan.subset, min_snippets=plan.recipe.settings.min_snippets)
-    for note in data.notes:
-        say(note)
-    say(f"{len(data)} training videos, {len(data.classes)} classes, labels only")
+    entry = METHODS.get(method)
+    if entry is not None and entry.role == "proposals":
+        return train_on_proposals(request, proposals=proposals, proposer=proposer)
+    if proposals is not None or proposer is not None:
+        on_proposals = " and ".join(name for name, entry in METHODS.items() if entry.role == "proposals")
+        raise ConfigError(
+            f"{method} works on snippets and takes no proposals",
+            remedy=f"--proposals and --proposer are for {on_proposals}",
+        )
+    return _train_on_snippets(request)
+
+
+def _train_on_snippets(request: Request) -> Run:
+    """Train a base with its plug-ins in a run of its own."""
+    parts = resolve_parts(request.method, request.base, request.plugins)
+    require_known(parts, request.without, request.folder.spec.dim)
+    run = run_to_go_on_with(request.resume, request.out, parts, request.without)
+    recipe = load_recipe(request.recipe_name(run), parts[0], parts[1:], request.overrides)
+    plan = spell_out(request.plan(parts, request.without, recipe), request.folder.spec.dim)
+    run, plan = request.started(run, plan)
+    if run is not None and run.finished:
+        return run
+    data = request.training_set(plan)
     if run is None:
-        _require_same_data(members, data.digest)
-        run = runs.create(out, method, plan.stamp)
+        run = request.new_run(plan, data)
         plan.write(run.config)
-    fit(run, plan, data, progress, say)
-    runs.mark_latest(out)
+    fit(run, plan, data, request.progress, request.say)
+    runs.mark_latest(request.out)
     return run
 
 
 def _say_nothing(_: str) -> None:
     return
-
-
-def _to_go_on_with(
-    resume: bool | str | os.PathLike[str], out: Path, parts: Sequence[str], without: Sequence[str]
-) -> Run | None:
-    """The run that ``resume`` means, None for a new one.
-
-    Raises:
-        UsageError: there is none, or it is one of other parts.
-    """
-    if isinstance(resume, bool):
-        return _unfinished(out, parts, without) if resume else None
-    named = Run(Path(resume))
-    run = named if named.config.is_file() else runs.resolve(resume)
-    if run is None or not run.config.is_file():
-        raise UsageError("is not the folder of a run", file=resume)
-    kept = Plan.read(run.config)
-    if (kept.parts, sorted(kept.without)) != (tuple(parts), sorted(without)):
-        raise UsageError(f"is a run of {' + '.join(kept.parts)}, or one without other parts", file=run.folder)
-    return run
-
-
-def _members(out: Path, study: str | None) -> dict[Run, Plan]:
-    """The runs of a study with what was asked of them: whatever joins them has their settings and data."""
-    plans = {run: Plan.read(run.config) for run in runs.all_runs(out) if run.config.is_file()} if study else {}
-    return {run: kept for run, kept in plans.items() if kept.study == study}
-
-
-def _require_same_data(members: Iterable[Run], digest: str) -> None:
-    """A study's trainings see the same videos, labels, lengths and kind of features.
-
-    Raises:
-        FeaturesError: a member has seen others.
-    """
-    for member in members:
-        if _data_of(member) not in (None, digest):
-            raise FeaturesError(
-                "was trained on other features or labels, so this training cannot join its study",
-                file=member.folder,
-                remedy="Start a new study without --resume",
-            )
-
-
-def _data_of(run: Run) -> str | None:
-    """Digest of a run's training data; None where the run holds nothing yet."""
-    from wtalkit.modelfile import read_header
-    from wtalkit.training.checkpoint import read_digest
-
-    if run.finished:
-        return read_header(run.model).provenance.get("data_digest")
-    return read_digest(run.checkpoint) if run.checkpoint.is_file() else None
-
-
-def _unfinished(out: Path, parts: Sequence[str], without: Sequence[str]) -> Run:
-    """The newest unfinished run of a composition.
-
-    Raises:
-        UsageError: there is none.
-    """
-    others = []
-    for run in reversed(runs.all_runs(out)):
-        if run.finished:
-            continue
-        kept = Plan.read(run.config)
-        if (kept.parts, sorted(kept.without)) == (tuple(parts), sorted(without)):
-            return run
-        others.append(run.name)
-    of_others = f" (unfinished, but of other parts: {', '.join(others)})" if others else ""
-    raise UsageError(
-        f"there is no unfinished run of {' + '.join(parts)} to resume{of_others}",
-        file=out,
-        remedy="Start one without --resume",
-    )
-
-
-def _kept_plan(run: Run, asked: Plan, seed: int | None) -> Plan:
-    """The plan a run was started with; what was asked for now must agree with it.
-
-    Raises:
-        ConfigError: a setting, the subset or the seed is another.
-    """
-    kept = Plan.read(run.config)
-    changed = kept.changed_settings(asked)
-    if seed is not None and seed != kept.seed:
-        changed.append("seed")
-    _require_unchanged(run, changed)
-    return replace(kept, device=asked.device)
-
-
-def _require_unchanged(run: Run, changed: Sequence[str]) -> None:
-    if changed:
-        raise ConfigError(
-            f"was started with other values of {', '.join(changed)}",
-            file=run.folder,
-            remedy="A run keeps its settings; start a new one without --resume",
-        )

@@ -1,0 +1,121 @@
+"""What a training was asked for, and the steps that every kind of training takes with it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from wtalkit import __version__, runs
+from wtalkit.annotations import Annotations, resolve_subset
+from wtalkit.features import FeatureFolder
+from wtalkit.proposals import Proposer
+from wtalkit.runs import Run
+from wtalkit.training.data import TrainingSet, load_training_set
+from wtalkit.training.fit import Report, learns_from_points
+from wtalkit.training.plan import Plan
+from wtalkit.training.recipes import Recipe, default_recipe
+from wtalkit.training.resuming import kept_plan, members_of, require_same_data, require_unchanged
+
+Changes: TypeAlias = Mapping[str, Any] | Sequence[str]
+
+
+@dataclass(frozen=True)
+class Request:
+    """The arguments of :func:`wtalkit.train`, read and checked as far as that needs no method."""
+
+    method: str
+    base: str | None
+    plugins: tuple[str, ...]
+    without: tuple[str, ...]
+    device: str
+    folder: FeatureFolder
+    labels: Annotations
+    subset: str | None
+    recipe: str | None
+    overrides: Changes
+    seed: int | None
+    out: Path
+    resume: bool | str | os.PathLike[str]
+    stamp: str
+    study: str | None
+    command: str
+    features: str
+    annotations: str
+    progress: Report | None
+    say: Callable[[str], None]
+    stage: Callable[[str], None]
+
+    def recipe_name(self, run: Run | None) -> str:
+        """The recipe that was named, else that of the run to go on with, else the one for the features."""
+        if self.recipe is not None:
+            return self.recipe
+        if run is not None:
+            return str(run.config)
+        name = default_recipe(self.folder.spec.backbone)
+        self.say(f"recipe {name}, the one for {self.folder.spec.backbone} features")
+        return name
+
+    def plan(
+        self, parts: Sequence[str], without: Sequence[str], recipe: Recipe, proposals: Proposer | None = None
+    ) -> Plan:
+        """The plan of one training."""
+        return Plan(
+            method=self.method,
+            base=parts[0],
+            plugins=tuple(parts[1:]),
+            without=tuple(without),
+            recipe=recipe,
+            seed=self.seed or 0,
+            subset=resolve_subset("train", self.labels, configured=self.subset),
+            features=self.features,
+            annotations=self.annotations,
+            device=self.device,
+            stamp=self.stamp,
+            command=self.command,
+            wtalkit=__version__,
+            study=self.study,
+            proposals=proposals,
+        )
+
+    def started(self, run: Run | None, plan: Plan) -> tuple[Run | None, Plan]:
+        """The run to go on with, and the plan that it was started with.
+
+        Raises:
+            ConfigError: settings, subset, proposer or seed are others.
+        """
+        if run is None:
+            return None, plan
+        plan = kept_plan(run, plan, self.seed)
+        self.say(f"{run.folder} is finished" if run.finished else f"going on with {run.folder}")
+        return run, plan
+
+    def training_set(self, plan: Plan) -> TrainingSet:
+        """The data of a training, with points if a part of it learns from them.
+
+        Raises:
+            AnnotationsError, FeaturesError: as :func:`wtalkit.training.data.load_training_set`.
+        """
+        data = load_training_set(
+            self.labels, self.folder, subset=plan.subset, min_snippets=plan.recipe.settings.min_snippets,
+            points=learns_from_points(plan.parts),
+        )  # fmt: skip
+        for note in data.notes:
+            self.say(note)
+        told = "labels only" if data.points is None else f"labels and {sum(map(len, data.points))} points"
+        self.say(f"{len(data)} training videos, {len(data.classes)} classes, {told}")
+        return data
+
+    def new_run(self, plan: Plan, data: TrainingSet) -> Run:
+        """An empty run folder; a member of a study sees what the other members see.
+
+        Raises:
+            ConfigError, FeaturesError: its settings or data are not those of the study.
+        """
+        members = members_of(self.out, self.study)
+        for member, kept in members.items():
+            require_unchanged(member, kept.changed_settings(plan))
+        require_same_data(members, data.digest)
+        return runs.create(self.out, self.method, plan.stamp)

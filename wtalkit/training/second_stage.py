@@ -1,0 +1,282 @@
+"""Train a method on proposals: find or train who makes them, let it propose, then train the method on its proposals.
+
+A proposer that is trained here has a run of its own in the folder ``proposer`` of the run. Whatever model made the
+proposals goes into the model file, so that one file is all that ``detect`` needs.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wtalkit import runs
+from wtalkit.errors import ConfigError, ModelError, ProposalsError
+from wtalkit.methods import METHODS, method_class
+from wtalkit.proposals import Proposer, load_proposals, pool
+from wtalkit.runs import Run
+from wtalkit.training.data import TrainingSet
+from wtalkit.training.fit import Candidates, build, fit, require_known, spell_out, supervision_of
+from wtalkit.training.plan import Plan, resolve_parts
+from wtalkit.training.recipes import PROPOSER, default_recipe, load_recipe, proposer_recipe, split_changes
+from wtalkit.training.request import Request
+from wtalkit.training.resuming import kept_plan, run_to_go_on_with
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from wtalkit.methods.composition import ProposalModel
+    from wtalkit.modelfile import LoadedModel
+    from wtalkit.proposals import ProposalFile
+
+_LISTED = 5
+
+
+@dataclass(frozen=True)
+class Maker:
+    """Where the proposals come from; one of the three is there.
+
+    Attributes:
+        facts: what every result will say of it.
+        parts: to be trained first: a base and its plug-ins.
+        model: a model that is there already.
+        file: a file of proposals.
+    """
+
+    facts: Proposer
+    parts: tuple[str, ...] = ()
+    model: LoadedModel | None = None
+    file: ProposalFile | None = None
+
+
+def train_on_proposals(
+    request: Request, *, proposals: str | os.PathLike[str] | None, proposer: str | os.PathLike[str] | None
+) -> Run:
+    """Train ``request.method``; see :func:`wtalkit.train`."""
+    own, dim = (request.method,), request.folder.spec.dim
+    without, inner_without = _split_without(request.method, request.without)
+    maker = _maker(request, inner_without, proposals, proposer)
+    changes, inner_changes = split_changes(request.overrides, maker.parts)
+    if not maker.parts and (inner_without or inner_changes):
+        stray = [*inner_without, *(f"proposer.{key}" for key in inner_changes)]
+        raise ConfigError(f"no proposer is trained, so {stray[0]} means nothing", remedy="Leave it out")
+    require_known(own, without, dim)
+    run = run_to_go_on_with(request.resume, request.out, own, without)
+    name = request.recipe_name(run)
+    recipe = load_recipe(name, request.method, (), changes)
+    plan = spell_out(request.plan(own, without, recipe, maker.facts), dim)
+    inner = None
+    if maker.parts:
+        first = proposer_recipe(
+            name, request.method, maker.parts, inner_changes, default_recipe(request.folder.spec.backbone)
+        )
+        method = next((part for part in (request.base, *request.plugins) if part), maker.parts[0])
+        asked = replace(request.plan(maker.parts, inner_without, first), method=method, study=None)
+        inner = spell_out(asked, dim)
+    run, plan = request.started(run, plan)
+    if run is not None and run.finished:
+        return run
+    data = request.training_set(plan)
+    if run is None:
+        run = request.new_run(plan, data)
+        if inner is not None:
+            _folder_of_proposer(run).folder.mkdir(exist_ok=True)
+            inner.write(_folder_of_proposer(run).config)
+        plan.write(run.config)
+    candidates = _candidates(request, run, plan, inner, maker, data)
+    request.stage(request.method)
+    fit(run, plan, data, request.progress, request.say, candidates)
+    runs.mark_latest(request.out)
+    return run
+
+
+def _folder_of_proposer(run: Run) -> Run:
+    return Run(run.folder / PROPOSER)
+
+
+def _split_without(method: str, without: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Components of the method on proposals, and those of its proposer; unknown ones are reported by the proposer."""
+    kind = method_class(method)
+    mine = {*kind.components, *(f"{method}.{part}" for part in kind.components)}
+    given = list(without)
+    foreign = [part for part in given if part not in mine]
+    known = {part for name, entry in METHODS.items() if entry.role != "proposals" for part in _components(name)}
+    own = [part for part in given if part in mine or (part in foreign and part not in known)]
+    return tuple(own), tuple(part for part in foreign if part not in own)
+
+
+def _components(name: str) -> set[str]:
+    kind = method_class(name)
+    return {*kind.components, *(f"{name}.{part}" for part in kind.components)}
+
+
+def _maker(
+    request: Request,
+    without: tuple[str, ...],
+    proposals: str | os.PathLike[str] | None,
+    proposer: str | os.PathLike[str] | None,
+) -> Maker:
+    """Who makes the proposals: a file, a model, or what is trained first.
+
+    Raises:
+        ConfigError: several are named.
+        ModelError: a model cannot make proposals, or works on other features.
+        ProposalsError: the file cannot be used.
+    """
+    named = {
+        "--proposals": proposals is not None,
+        "--proposer": proposer is not None,
+        "--base and --plugin": request.base is not None or bool(request.plugins),
+    }
+    if sum(named.values()) > 1:
+        given = " and ".join(name for name, there in named.items() if there)
+        raise ConfigError(f"{given} each name a proposer", remedy="Name one")
+    if proposals is not None:
+        file = load_proposals(proposals)
+        for warning in file.warnings:
+            request.say(warning)
+        return Maker(file.proposer, model=_model_behind(file, request), file=file)
+    if proposer is not None:
+        model = _load(os.fspath(proposer), request)
+        return Maker(_facts_of(model), model=model)
+    base = request.base or METHODS[request.method].default_base or ""
+    parts = resolve_parts(base, None, request.plugins)
+    entry = METHODS.get(parts[0])
+    if entry is not None and entry.role == "proposals":
+        raise ModelError(
+            f"{request.method} judges proposals of a method on snippets, and {parts[0]} makes none",
+            remedy="Name another --base",
+        )
+    require_known(parts, without, request.folder.spec.dim)
+    facts = Proposer(
+        method=parts[0],
+        plugins=parts[1:],
+        without=tuple(sorted(without)),
+        supervision=supervision_of(parts),
+        source="trained",
+    )
+    return Maker(facts, parts=parts)
+
+
+def _load(name: str, request: Request) -> LoadedModel:
+    """A model that makes proposals.
+
+    Raises:
+        ModelError: it makes none, or works on other features than those here.
+    """
+    from wtalkit.features import FeatureSpec
+    from wtalkit.methods.composition import Composition
+    from wtalkit.modelfile import load_model
+    from wtalkit.project import Project
+    from wtalkit.zoo import choose_model
+
+    loaded = load_model(choose_model(name, Project.load()).path)
+    loaded = loaded.proposer or loaded  # of a model on proposals, the one inside it that makes them
+    if not isinstance(loaded.model, Composition):
+        raise ModelError(f"a {loaded.header.method} model judges proposals and makes none", file=loaded.path)
+    if loaded.header.feature_spec is None:
+        raise ModelError("does not say which features it was trained on", file=loaded.path)
+    if differences := FeatureSpec.from_dict(loaded.header.feature_spec).differences(request.folder.spec):
+        raise ModelError(
+            f"works on other features than {request.folder.path} holds: {'; '.join(differences)} (the model's first)",
+            file=loaded.path,
+            remedy="Take a proposer trained on these features",
+        )
+    return loaded
+
+
+def _facts_of(loaded: LoadedModel) -> Proposer:
+    header = loaded.header
+    return Proposer(
+        method=header.method, plugins=header.plugins, without=header.without, supervision=header.supervision,
+        source="model", path=str(loaded.path), sha256=loaded.sha256,
+    )  # fmt: skip
+
+
+def _model_behind(file: ProposalFile, request: Request) -> LoadedModel | None:
+    """The model that made a file of proposals, where it is still what and where it was."""
+    path, digest = file.model.get("path"), file.model.get("sha256")
+    if not isinstance(path, str) or not Path(path).is_file():
+        request.say(
+            f"{file.path} names no model that is here, so detect and evaluate will need --proposals with this one"
+        )
+        return None
+    loaded = _load(path, request)
+    if loaded.sha256 != digest:
+        request.say(f"{path} is no longer the model that made {file.path}, so detect and evaluate need --proposals")
+        return None
+    request.say(f"the proposals were made by {path}, which goes into the model, too")
+    return loaded
+
+
+def _candidates(
+    request: Request, run: Run, plan: Plan, inner: Plan | None, maker: Maker, data: TrainingSet
+) -> Candidates:
+    """The proposals of the training videos, and the model behind them.
+
+    Raises:
+        ProposalsError: a file holds none of these videos.
+    """
+    unique = _judge(plan, data.spec.dim).base.unique
+    model = maker.model if inner is None else _trained(request, run, inner, maker)
+    if maker.file is not None:
+        seconds = [maker.file.seconds.get(key) for key in data.keys]
+        missing = [key for key, found in zip(data.keys, seconds, strict=True) if found is None]
+        if len(missing) == len(data):
+            raise ProposalsError(f"holds proposals of none of the {len(data)} training videos", file=maker.file.path)
+        if missing:
+            more = f" and {len(missing) - _LISTED} more" if len(missing) > _LISTED else ""
+            listed = f"{', '.join(missing[:_LISTED])}{more}"
+            request.say(f"{len(missing)} training videos have no proposals and teach nothing: {listed}")
+    else:
+        assert model is not None
+        seconds = _propose(model, data)
+    pools = tuple(
+        pool(
+            () if found is None else found, timeline=data.spec.timeline, snippets=len(array), duration_s=duration_s,
+            unique=unique,
+        )
+        for found, array, duration_s in zip(seconds, data.arrays, data.durations, strict=True)
+    )  # fmt: skip
+    total = sum(map(len, pools))
+    request.say(f"{total} proposals in {len(data)} training videos, made by {maker.facts}")
+    if not total:
+        raise ProposalsError("there is not one proposal in the training videos", remedy="Take another proposer")
+    return Candidates(pools, model)
+
+
+def _judge(plan: Plan, feature_dim: int) -> ProposalModel:
+    """The method without weights."""
+    import torch
+
+    from wtalkit.methods.composition import ProposalModel
+
+    with torch.device("meta"):
+        model = build(plan, 1, feature_dim)
+    assert isinstance(model, ProposalModel)
+    return model
+
+
+def _trained(request: Request, run: Run, inner: Plan, maker: Maker) -> LoadedModel:
+    """The proposer of this run, trained now if it is not yet."""
+    from wtalkit.modelfile import load_model
+
+    folder = _folder_of_proposer(run)
+    if not folder.finished:
+        inner = kept_plan(folder, inner, request.seed)
+        request.say(f"no proposals were given: {maker.facts.name} is trained first, in {folder.folder}, to make them")
+        request.stage(f"{maker.facts.name}, to make proposals")
+        fit(folder, inner, request.training_set(inner), request.progress, request.say)
+    return load_model(folder.model)
+
+
+def _propose(loaded: LoadedModel, data: TrainingSet) -> list[NDArray[np.float64] | None]:
+    """Seconds of every raw proposal in every training video."""
+    from wtalkit.localizer import Localizer
+
+    localizer = Localizer.of(loaded, data.spec.timeline)
+    videos = zip(data.arrays, data.durations, strict=True)
+    return [localizer.raw_proposals(array, duration_s).seconds for array, duration_s in videos]
