@@ -17,6 +17,7 @@ from wtalkit.documents import read_json
 from wtalkit.errors import ConfigError, ModelError
 from wtalkit.methods import METHODS, MethodEntry
 from wtalkit.methods.papers import PAPERS, Paper
+from wtalkit.proposals import Proposer, Supervision
 from wtalkit.suggest import remedy
 from wtalkit.zoo import bundled_dir
 
@@ -42,7 +43,8 @@ class PublishedRow(_Strict):
     Attributes:
         headline: the one that a listing shows for its data set.
         checked: False where it was not compared with the paper.
-        supervision: ``weak`` (labels per video) or ``points`` (a labelled frame per action).
+        supervision: ``weak`` (labels per video) or ``points`` (a labelled frame per action), the proposer's included.
+        proposer: whose proposals a method on proposals scored; None where that is not printed.
         without: parts left out, in an ablation; as ``--without`` names them.
         value: of a figure whose column is not known.
     """
@@ -56,6 +58,7 @@ class PublishedRow(_Strict):
     headline: bool = False
     checked: bool = True
     supervision: Literal["weak", "points"] = "weak"
+    proposer: str | None = None
     without: tuple[str, ...] = ()
     value: float | None = None
     note: str | None = None
@@ -100,6 +103,8 @@ class MeasuredRow(_Strict):
         dataset: ``"simulated THUMOS14"``, ``"samples"``, ...
         method: under which method it is listed: the plug-in that runs first, else the base.
         protocol: how it was scored, where there are several ways.
+        supervision: what everything behind the models was told in training.
+        proposer: of a method on proposals, who made them; trained with the same seed where nothing else is said.
         map: by threshold (``"0.10"``), fractions.
         averages: by range (``"0.1:0.7"``), fractions.
         settings: what differs from the recipe.
@@ -114,6 +119,8 @@ class MeasuredRow(_Strict):
     without: tuple[str, ...] = ()
     seeds: tuple[int, ...] = Field(min_length=1)
     protocol: str = MAIN_PROTOCOL
+    supervision: Supervision = "video-level"
+    proposer: Proposer | None = None
     map: dict[str, MeanStd]
     averages: dict[str, MeanStd]
     steps: int | None = None
@@ -189,7 +196,7 @@ class Card:
     @cached_property
     def description(self) -> Description | None:
         """Parameters, parts and options; asked of the code where the file does not know (that imports torch)."""
-        if self.described is not None or not self.entry.available or self.entry.role == "proposals":
+        if self.described is not None or not self.entry.available:
             return self.described
         from wtalkit.methods.description import describe
 
@@ -205,13 +212,14 @@ class Card:
         return next((row for row in self.published if row.dataset == dataset and row.headline), None)
 
     def headline_measured(self, dataset: str) -> MeasuredRow | None:
-        """The whole method, a plug-in on its usual base, measured here; as near to its recipe as there is."""
+        """The whole method, on its usual base if it is not one, measured here; as near to its recipe as there is."""
         base = self.entry.default_base if self.entry.role == "plugin" else self.name
         plugins = (self.name,) if self.entry.role == "plugin" else ()
         fitting = [
             row
             for row in self.measured
             if (row.dataset, row.base, row.plugins, row.without) == (dataset, base, plugins, ())
+            and (row.proposer is None or row.proposer.method == self.entry.default_base)
         ]
         return min(fitting, key=lambda row: (row.protocol != MAIN_PROTOCOL, len(row.settings)), default=None)
 

@@ -20,7 +20,8 @@ ROLES = {"base": "base", "plugin": "plug-in", "proposals": "on proposals"}
 PUBLISHED = {"THUMOS14": "T14", "ActivityNet 1.2": "A1.2", "ActivityNet 1.3": "A1.3"}
 LEGEND = (
     "T14, A1.2, A1.3: published mAP in %, mean over tIoU 0.1:0.7 on THUMOS14 and 0.5:0.95 on ActivityNet; "
-    "* recalled, not checked; + trained with points."
+    "* recalled, not checked; + learnt from points, its proposer included. Figures of methods on proposals are of "
+    "proposals of co2net (video-level labels)."
 )
 _GAP = 2
 _PROSE = 100
@@ -133,7 +134,9 @@ def _show_card(terminal: Terminal, card: Card) -> None:
 
 
 def _facts(card: Card) -> Iterator[tuple[str, str]]:
-    role = ROLES[card.entry.role] + (f", on {card.entry.default_base} unless --base says otherwise" * _is_plugin(card))
+    on = {"plugin": ", on ", "proposals": " of "}.get(card.entry.role)
+    usual = "" if on is None else f"{on}{card.entry.default_base} unless --base says otherwise"
+    role = ROLES[card.entry.role] + usual
     yield "method", f"{card.name}, {role}"
     yield "what", card.entry.title
     if card.paper is not None:
@@ -180,6 +183,8 @@ def _show_published(terminal: Terminal, card: Card) -> None:
 
 def _show_measured(terminal: Terminal, card: Card) -> None:
     """One table per data set and way of scoring; settings that all rows share below it, others as footnotes."""
+    from wtalkit.proposals import described
+
     for dataset, protocol in dict.fromkeys((row.dataset, row.protocol) for row in card.measured):
         rows = [row for row in card.measured if (row.dataset, row.protocol) == (dataset, protocol)]
         shared = {key: value for key, value in rows[0].settings.items() if all(_has(row, key, value) for row in rows)}
@@ -189,6 +194,10 @@ def _show_measured(terminal: Terminal, card: Card) -> None:
             own = _assignments({key: value for key, value in row.settings.items() if key not in shared})
             mark = f" [{footnotes.setdefault(own, len(footnotes) + 1)}]" if own else ""
             parts = " + ".join((row.base, *row.plugins)) + f" w/o {','.join(row.without)}" * bool(row.without)
+            if row.proposer is not None:
+                parts += f" on {row.proposer}"
+            elif row.supervision == "point-level":
+                parts += f" ({described(row.supervision)})"
             lines.append((f"{parts} x{len(row.seeds)}{mark}", *_of(row, "mean")))
             if len(row.seeds) > 1:
                 lines.append(("  ±", *_of(row, "std")))
@@ -235,10 +244,10 @@ def _show_figures(
 
 
 def _label(row: PublishedRow) -> str:
-    if row.without:
-        return f"w/o {','.join(row.without)}"
+    part = f"w/o {','.join(row.without)}" if row.without else "whole"
+    of = f" on {row.proposer}'s" if row.proposer else ""
     marks = "*" * (not row.checked) + "+" * (row.supervision == "points")
-    return f"whole{marks}"
+    return f"{part}{of}{marks}"
 
 
 def _average(row: PublishedRow | None) -> str:

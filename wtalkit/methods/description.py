@@ -39,7 +39,7 @@ def describe(name: str) -> dict[str, Any]:
 
 def describe_all() -> dict[str, Any]:
     """The document of ``models/methods.json``."""
-    ready = {name: describe(name) for name, entry in METHODS.items() if entry.available and entry.role != "proposals"}
+    ready = {name: describe(name) for name, entry in METHODS.items() if entry.available}
     return {"format": 1, "classes": CLASSES, "feature_dim": WIDTH, "methods": ready}
 
 
