@@ -6,7 +6,8 @@
 
 A row is a composition; a finished (row, seed) is never trained again, so several of these may run side by side on
 ``--rows`` of their own. Every row of a data set gets the same number of steps, batch size, length and rate
-(``SETTINGS``), so the table compares methods, not budgets.
+(``SETTINGS``), so the table compares methods, not budgets. ``seal@co2net`` is SEAL on the proposals of the row
+``co2net`` of the same seed, which is measured first. ``--write`` leaves rows as they are that are not in the cache.
 
 Scores: ``seconds`` is wtalkit's own evaluation. ``snippets`` is that of the CO2-Net and DELU codes, for
 these two: ground truth and detections in whole snippets, and detections that touch an interval marked ambiguous left
@@ -27,12 +28,15 @@ from typing import Any
 import torch
 
 from wtalkit.annotations import load_annotations
+from wtalkit.annotations.points import points_from_segments
 from wtalkit.atomic import write_text
 from wtalkit.catalogue import Measured
 from wtalkit.detection import Detector
 from wtalkit.evaluation import mean_average_precision
 from wtalkit.evaluation.ambiguous import drop_ambiguous
 from wtalkit.features import FeatureFolder
+from wtalkit.modelfile import ModelHeader, read_header
+from wtalkit.proposals import Proposer
 from wtalkit.runs import Run
 from wtalkit.scoring import run_over_features
 from wtalkit.studies.groups import Figure, named_averages
@@ -47,10 +51,25 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "thumos14-sim": {"recipe": "thumos14", "steps": 801, "batch_size": 10, "length": 200, "lr": 5e-4},
     "samples": {"recipe": "samples"},
 }
+SUBSETS = {"thumos14-sim": ("validation", "test"), "samples": ("training", "testing")}
+POINTS = "points.json"
+"""Beside the annotations: the same with a point per instance of the training videos, for methods that need them."""
 BASES = ("co2net", "delu", "acrnet", "tssam")
 NAMES = {"thumos14-sim": "simulated THUMOS14", "samples": "samples"}
 MACHINE = "one thread of a shared 2-core machine, CPU seconds"
-ROWS = (*BASES, *(f"{plugin}+{base}" for plugin in ("clasnet", "fenet") for base in BASES), "fenet+clasnet+co2net")
+SECOND_STAGE = (
+    *("pmil@co2net", "seal@co2net-sme-pc-sc", "seal@co2net"),
+    *("seal@co2net-pc-sc", "seal@co2net-sme-sc", "seal@co2net-sme-pc"),
+    *("seal@co2net-sc", "seal@co2net-sme", "seal@co2net-moderate-pc-sc"),
+    *("pmil@lac", "seal@lac-sme-pc-sc", "seal@lac"),
+)
+ROWS = (
+    *BASES,
+    *(f"{plugin}+{base}" for plugin in ("clasnet", "fenet") for base in BASES),
+    "fenet+clasnet+co2net",
+    "lac",
+    *SECOND_STAGE,
+)
 # What a base's rows change in their recipe on the simulated features; a row named with "~" changes nothing. ACRNet
 # trains its attention towards its own choice of snippets: from a random start it settled on the background with one
 # seed. tssam's guide loss, summed over time with the paper's weight, drives the foreground attention to 1 everywhere.
@@ -58,6 +77,11 @@ CHANGES: dict[str, dict[str, dict[str, Any]]] = {
     "thumos14-sim": {
         "acrnet": {"acrnet.even_attention": True},
         "tssam": {"tssam.gui_weight": 0.0002, "tssam.guide_length": 750},
+        # Whole videos, as its authors: most points would lie outside of 200 snippets.
+        "lac": {"length": 4096},
+        # Proposals of a video, not snippets.
+        "pmil": {"length": 1000},
+        "seal": {"length": 1000},
     },
     "samples": {},
 }
@@ -65,19 +89,21 @@ CHANGES: dict[str, dict[str, dict[str, Any]]] = {
 
 @dataclass(frozen=True)
 class Row:
-    """``clasnet+acrnet-brm`` is ACRNet under CLASNet without its part brm."""
+    """``clasnet+acrnet-brm`` is ACRNet under CLASNet without brm, ``seal@acrnet`` SEAL on ACRNet's proposals."""
 
     base: str
     plugins: tuple[str, ...]
     without: tuple[str, ...]
     changes: dict[str, Any]
+    proposer: str | None = None
 
     @classmethod
     def parse(cls, text: str, dataset: str) -> Row:
         names, *without = text.split("-")
+        names, _, proposer = names.partition("@")
         *plugins, base = names.removesuffix("~").split("+")
         changes = {} if names.endswith("~") else CHANGES[dataset].get(base, {})
-        return cls(base, tuple(plugins), tuple(without), changes)
+        return cls(base, tuple(plugins), tuple(without), changes, proposer or None)
 
 
 def main() -> None:
@@ -107,25 +133,54 @@ def measure(dataset: str, project: Path, row: str, seed: int, cache: Path) -> No
     parts = Row.parse(row, dataset)
     settings = SETTINGS[dataset] | parts.changes
     recipe = settings.pop("recipe")
+    proposer = None if parts.proposer is None else proposer_of(dataset, project, parts.proposer, seed, cache)
+    annotations = points_of(dataset, project) if parts.base == "lac" else project / "annotations.json"
     started = time.process_time()
     run = train(
         parts.base,
         plugins=parts.plugins,
         without=parts.without,
         features=project / "feats",
-        annotations=project / "annotations.json",
-        subset="validation" if dataset == "thumos14-sim" else "training",
+        annotations=annotations,
+        subset=SUBSETS[dataset][0],
         recipe=recipe,
         overrides=settings,
         seed=seed,
         out=folder / "runs",
+        proposer=proposer,
     )
     seconds = time.process_time() - started  # the machine is shared: wall time would measure the others
-    scores = score(run, project, "test" if dataset == "thumos14-sim" else "testing")
+    scores = score(run, project, SUBSETS[dataset][1])
+    header = read_header(run.model)
     document = {"dataset": dataset, "row": row, **asdict(parts), "seed": seed, "recipe": recipe}
+    document |= {"supervision": header.supervision, "proposals": told(header)}
     document |= {"settings": settings, "steps": steps_of(run), "train_cpu_seconds": round(seconds, 1), **scores}
     result.write_text(json.dumps(document, indent=1) + "\n")
     print(f"{row} seed {seed}: {scores['seconds']['average']:.4f} in {seconds:.0f} s", flush=True)
+
+
+def proposer_of(dataset: str, project: Path, row: str, seed: int, cache: Path) -> Path:
+    """The model of another row with the same seed, trained now if it is not there."""
+    measure(dataset, project, row, seed, cache)
+    (model,) = (cache / dataset / row / str(seed) / "runs").glob("*-*/model.safetensors")
+    return model
+
+
+def points_of(dataset: str, project: Path) -> Path:
+    """Annotations whose training videos have one point an instance instead of its start and end."""
+    path = project / POINTS
+    if not path.exists():
+        everything = load_annotations(project / "annotations.json")
+        derived = points_from_segments(everything, subset=SUBSETS[dataset][0], distribution="gaussian", seed=0)
+        write_text(path, json.dumps(derived.to_activitynet()))
+    return path
+
+
+def told(header: ModelHeader) -> dict[str, Any] | None:
+    """Who made the proposals, without where on this machine."""
+    if header.proposals is None:
+        return None
+    return header.proposals.model_copy(update={"path": None, "sha256": None}).to_dict()
 
 
 def steps_of(run: Run) -> int:
@@ -176,17 +231,30 @@ def write(cache: Path) -> None:
     for path in sorted(cache.glob("*/*/*/result.json")):
         found = json.loads(path.read_text())
         rows.setdefault((found["dataset"], found["row"]), []).append(found)
-    ordered = sorted(rows.items(), key=lambda item: (item[0][0], place(item[0][1])))
+    ordered = sorted(rows.items())
     measured = [line for (dataset, row), runs in ordered for line in lines(dataset, row, runs)]
-    document = Measured.model_validate({"rows": measured})
-    write_text(REPOSITORY / "models" / "measured.json", document.model_dump_json(indent=1, exclude_none=True) + "\n")
+    path = REPOSITORY / "models" / "measured.json"
+    kept = [row for row in json.loads(path.read_text())["rows"] if identity(row) not in map(identity, measured)]
+    document = Measured.model_validate({"rows": sorted([*kept, *measured], key=place)})
+    write_text(path, document.model_dump_json(indent=1, exclude_none=True) + "\n")
     for dataset in dict.fromkeys(line["dataset"] for line in measured):
         for protocol in dict.fromkeys(line["protocol"] for line in measured if line["dataset"] == dataset):
             table([line for line in measured if (line["dataset"], line["protocol"]) == (dataset, protocol)])
 
 
-def place(row: str) -> tuple[int, str]:
-    return (ROWS.index(row), "") if row in ROWS else (len(ROWS), row)
+def identity(row: dict[str, Any]) -> str:
+    """What a row of the file is a row of."""
+    proposer = row.get("proposer") or {}
+    parts = [row["base"], list(row.get("plugins", ())), list(row.get("without", ())), proposer.get("method")]
+    return json.dumps([row["dataset"], row["protocol"], *parts, row.get("settings", {})], sort_keys=True)
+
+
+def place(row: dict[str, Any]) -> tuple[str, str, int, str]:
+    """Sorts rows: by data set and way of scoring, then as ``ROWS``."""
+    proposer = (row.get("proposer") or {}).get("method")
+    name = "+".join((*row.get("plugins", ()), row["base"])) + (f"@{proposer}" if proposer else "")
+    name += "".join(f"-{part}" for part in row.get("without", ()))
+    return row["dataset"], row["protocol"], ROWS.index(name) if name in ROWS else len(ROWS), identity(row)
 
 
 def lines(dataset: str, row: str, runs: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -206,6 +274,8 @@ def lines(dataset: str, row: str, runs: list[dict[str, Any]]) -> Iterator[dict[s
             "without": first["without"],
             "seeds": [run["seed"] for run in runs],
             "protocol": protocol,
+            "supervision": first.get("supervision", "video-level"),
+            "proposer": first.get("proposals"),
             "map": {key: Figure.of([each[key] for each in scores]).to_dict() for key in scores[0]},
             "averages": {key: Figure.of([each[key] for each in averages]).to_dict() for key in averages[0]},
             "recipe": first["recipe"],
@@ -228,6 +298,7 @@ def table(rows: list[dict[str, Any]]) -> None:
     print("| --- | --- |", " | ".join("---" for _ in keys), "| --- | --- |")
     for row in rows:
         parts = " + ".join((row["base"], *row["plugins"])) + "".join(f" without {part}" for part in row["without"])
+        parts += f" on {Proposer.model_validate(row['proposer'])}" if row["proposer"] else ""
         means = " | ".join(f"{100 * row['map'][key]['mean']:.1f}" for key in keys)
         average = row["averages"]["0.1:0.7"]
         spread = "" if average["std"] is None else f" ± {100 * average['std']:.1f}"

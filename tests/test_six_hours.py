@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from tests.methods.tiny import small
+from wtalkit.bench.memory import peak_growth
 from wtalkit.features import FeatureFile, FeatureRecord, FeatureSpec, read_features, write_features
 from wtalkit.localization import DecoderSettings, decode
 from wtalkit.methods import METHODS, run_windows
@@ -42,21 +42,12 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> FeatureFile:
     return found
 
 
-def peak_growth(action: Callable[[], object]) -> int:
+def grown_by(action: Callable[[], object]) -> int:
     """Bytes of memory that ``action`` needed at most, beyond what the process held before."""
-    clear = Path("/proc/self/clear_refs")
-    try:
-        clear.write_text("5")
-    except OSError:
+    grown = peak_growth(action)
+    if grown is None:
         pytest.skip("this system does not tell a process its peak memory anew")
-    before = _status("VmRSS")
-    action()
-    return _status("VmHWM") - before
-
-
-def _status(key: str) -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return 1024 * int(next(line for line in lines if line.startswith(f"{key}:")).split()[1])
+    return grown
 
 
 @pytest.fixture(params=NAMES)
@@ -72,7 +63,7 @@ def run(model: Composition, array: np.ndarray) -> Activations:
 
 
 def test_the_peak_is_seen() -> None:
-    assert peak_growth(lambda: np.ones(MOST_BYTES, np.uint8)) > MOST_BYTES * 0.9
+    assert grown_by(lambda: np.ones(MOST_BYTES, np.uint8)) > MOST_BYTES * 0.9
 
 
 def test_memory_is_that_of_a_window(model: Composition, film: FeatureFile) -> None:
@@ -84,7 +75,7 @@ def test_memory_is_that_of_a_window(model: Composition, film: FeatureFile) -> No
         found.append(run(model, film.array))
         segments.extend(_decoded(found[-1], settings))
 
-    grown = peak_growth(detect)
+    grown = grown_by(detect)
     assert grown < MOST_BYTES < ATTENTION_BYTES / 30
     activations = found[-1]
     assert activations.act_scores.shape == (SNIPPETS, len(CLASSES))

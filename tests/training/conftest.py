@@ -55,10 +55,14 @@ class Project:
 
     def train(self, method: str = "acrnet", **arguments: Any) -> Any:
         """``wtalkit.train`` on this project, a dozen steps unless told otherwise."""
+        from wtalkit.methods import METHODS
         from wtalkit.training import train
         from wtalkit.training.plan import resolve_parts
 
-        parts = resolve_parts(method, arguments.get("base"), arguments.get("plugins", ()))
+        on_proposals = METHODS[method].role == "proposals"
+        parts = (
+            (method,) if on_proposals else resolve_parts(method, arguments.get("base"), arguments.get("plugins", ()))
+        )
         quick = {key: value for key, value in QUICK.items() if "." not in key or key.split(".")[0] in parts}
         overrides = {**quick, **arguments.pop("overrides", {})}
         return train(

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from wtalkit.bench import proposals
     from wtalkit.bench.training import Row
 
 TRAINING_HEADER = (
@@ -27,6 +28,26 @@ def training_cells(row: Row) -> tuple[str, ...]:
         rate(row.fast_s),
         f"{row.ratio:.1f} x",
         "" if row.network_s is None else rate(row.network_s),
+    )
+
+
+PROPOSALS_HEADER = (
+    "method", "width", "videos", "proposals each", "theirs s", "ours s", "ratio", "ours /s", "theirs MB", "ours MB",
+)  # fmt: skip
+PROPOSALS_NUMBERS = tuple(range(1, len(PROPOSALS_HEADER)))
+
+
+def proposals_cells(row: proposals.Row) -> tuple[str, ...]:
+    """One row's cells; memory is in millions of bytes."""
+    size = row.size
+    return (
+        row.method,
+        *map(str, (size.width, size.videos, size.proposals)),
+        "" if row.slow_s is None else f"{row.slow_s:.3g}",
+        f"{row.fast_s:.3g}",
+        "" if row.ratio is None else f"{row.ratio:.1f} x",
+        f"{row.per_second:,.0f}",
+        *("" if peak is None else f"{peak / 1e6:.0f}" for peak in (row.slow_bytes, row.fast_bytes)),
     )
 
 

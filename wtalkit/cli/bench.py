@@ -99,3 +99,65 @@ def training_command(
     else:
         terminal.table(tables.TRAINING_HEADER, cells, right=tables.NUMBERS, gap=2)
     return 0
+
+
+@app.command("proposals")
+def proposals_command(
+    method: Annotated[
+        list[str] | None, typer.Option(metavar="M", help="pmil or seal; repeatable. Default: both.")
+    ] = None,
+    width: Annotated[
+        int | None,
+        typer.Option(min=8, metavar="N", help="Features of both streams. Default: 256 on a CPU, 2048 on a GPU."),
+    ] = None,
+    videos: Annotated[int, typer.Option(min=1, metavar="N", help="Videos that are scored together.")] = 100,
+    proposals: Annotated[
+        list[int] | None,
+        typer.Option(min=1, metavar="N", help="Proposals of each video; repeatable. Default: 125 to 1000."),
+    ] = None,
+    snippets: Annotated[int, typer.Option(min=2, metavar="T", help="Snippets of each video.")] = 300,
+    repeats: Annotated[int, typer.Option(min=1, metavar="N", help="Pairs that are measured.")] = 3,
+    alone: Annotated[bool, typer.Option("--alone", help="Leave out the way P-MIL's code goes.")] = False,
+    device: Device = DeviceName.auto,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Threads on the CPU; 1 on a machine that others use. Default: all."),
+    ] = None,
+    json: Json = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the table in Markdown.")] = False,
+    debug: Debug = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> int:
+    """Time scoring proposals: all of all videos together, against one video at a time through torchvision.
+
+    Time grows with the number of proposals; memory is that of one pass.
+    """
+    import torch
+
+    from wtalkit.answer import to_text
+    from wtalkit.backbones.device import resolve_device
+    from wtalkit.bench import machine, tables
+    from wtalkit.bench.proposals import COUNTS, Size, measure_proposals
+
+    terminal = Terminal(quiet=quiet, verbose=verbose, json=json)
+    if threads is not None:
+        torch.set_num_threads(threads)
+    target = resolve_device(device.value)
+    facts = machine.describe(str(target))
+    terminal.remark(machine.sentence(facts))
+    wide = width or (_GPU_WIDTH if target.type == "cuda" else _CPU_WIDTH)
+    sizes = [Size(20, wide, videos, snippets, count) for count in proposals or COUNTS]
+    found = []
+    for name in method or ("pmil", "seal"):
+        for row in measure_proposals(name, sizes, device=target, repeats=repeats, compared=not alone):
+            terminal.remark(f"{name}, {row.size.proposals} proposals each: {row.per_second:,.0f} a second")
+            found.append(row)
+    cells = [tables.proposals_cells(row) for row in found]
+    if json:
+        terminal.document(to_text({"schema": 1, "machine": facts, "rows": [row.to_dict() for row in found]}))
+    elif markdown:
+        terminal.document(tables.markdown(tables.PROPOSALS_HEADER, cells))
+    else:
+        terminal.table(tables.PROPOSALS_HEADER, cells, right=tables.PROPOSALS_NUMBERS, gap=2)
+    return 0

@@ -65,6 +65,8 @@ def train_on_proposals(
         raise ConfigError(f"no proposer is trained, so {stray[0]} means nothing", remedy="Leave it out")
     require_known(own, without, dim)
     run = run_to_go_on_with(request.resume, request.out, own, without)
+    if run is not None:
+        _require_its_proposer(run, maker.facts)
     name = request.recipe_name(run)
     recipe = load_recipe(name, request.method, (), changes)
     plan = spell_out(request.plan(own, without, recipe, maker.facts), dim)
@@ -91,6 +93,21 @@ def train_on_proposals(
     fit(run, plan, data, request.progress, request.say, candidates)
     runs.mark_latest(request.out)
     return run
+
+
+def _require_its_proposer(run: Run, asked: Proposer) -> None:
+    """A run goes on with the proposer it was started with.
+
+    Raises:
+        ConfigError: another one was asked for.
+    """
+    kept = Plan.read(run.config).proposals
+    if kept is None or kept.name != asked.name:
+        raise ConfigError(
+            f"was started with proposals of {'nobody' if kept is None else kept.name}, not of {asked.name}",
+            file=run.folder,
+            remedy="Name the same --base, --proposer or --proposals, or start a new run without --resume",
+        )
 
 
 def _folder_of_proposer(run: Run) -> Run:
