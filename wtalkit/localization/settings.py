@@ -26,10 +26,13 @@ class DecoderSettings(BaseModel):
             and they outscore everything else; the authors' long videos hardly have any, short ones always do. When
             False they are left out where the class has any other run.
         upscale: points per snippet.
-        interpolation: ``centred`` puts a snippet's value in the middle of its cell, ``left`` at its start (ACRNet).
+        interpolation: ``centred`` puts a snippet's value in the middle of its cell, ``left`` at its start (ACRNet);
+            ``left_beyond`` is ``left`` where the last slope may leave the range from 0 to 1 (LAC).
         score: curve that OIC looks at: ``act_scores`` or the raw product that some codes score with (``logits``).
         inflation: OIC's margins as a part of the segment's length.
         whole_margins: OIC's margins are whole points, as in the authors' codes.
+        oic_below: OIC of a run of ``act_scores`` sees the curve as it is (``keep``), or 0 where that is below the run's
+            own level (``zero``, LAC). Runs of an attention have no level of that curve.
         oic_pad: what of a margin lies beyond the video is left out (``clip``) or counts as 0 (``zero``).
         gamma: weight of the video score in a segment's score.
         lose_lone_first: drop a level's runs when they are only the first point, as the authors' codes (by accident) do.
@@ -37,7 +40,8 @@ class DecoderSettings(BaseModel):
         nms: kind of Soft-NMS.
         sigma: its width; ``bsn``: alpha.
         tiou: its IoU threshold; ``bsn``: the low bound.
-        plus_one: its lengths are points plus one, as in CO2-Net's family, instead of seconds.
+        plus_one: its lengths are points plus one, as in CO2-Net's family, instead of seconds; or ``seconds`` plus one,
+            as in LAC's code.
         min_score: candidates that fall below are dropped; None keeps all.
         drop_short: after Soft-NMS, segments not longer than this many snippets are dropped (DELU: 1); 0 keeps all.
     """
@@ -52,10 +56,11 @@ class DecoderSettings(BaseModel):
     min_points: Annotated[int, Field(ge=1)] = 2
     keep_whole: bool = True
     upscale: Annotated[int, Field(ge=1, le=64)] = 1
-    interpolation: Literal["centred", "left"] = "centred"
+    interpolation: Literal["centred", "left", "left_beyond"] = "centred"
     score: Literal["act_scores", "logits"] = "act_scores"
     inflation: Annotated[float, Field(ge=0, le=10)] = 0.25
     whole_margins: bool = False
+    oic_below: Literal["keep", "zero"] = "keep"
     oic_pad: Literal["clip", "zero"] = "clip"
     gamma: Level = 0.2
     lose_lone_first: bool = False
@@ -63,7 +68,7 @@ class DecoderSettings(BaseModel):
     nms: Literal["gaussian", "linear", "hard", "bsn"] = "gaussian"
     sigma: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.3
     tiou: Annotated[float, Field(ge=0, le=1)] = 0.7
-    plus_one: bool = False
+    plus_one: bool | Literal["seconds"] = False
     min_score: Level | None = None
     drop_short: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
 
