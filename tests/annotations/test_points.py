@@ -283,3 +283,13 @@ def test_no_segments_no_subset_no_such_distribution() -> None:
         points_from_segments(given, subset="tset")
     with pytest.raises(UsageError, match=r"no distribution 'gauss'\. Did you mean gaussian"):
         points_from_segments(given, subset="test", distribution="gauss")  # type: ignore[arg-type]
+
+
+def test_a_label_that_the_video_has_not_gets_no_point() -> None:
+    """THUMOS14 labels some videos with less than is annotated in them; training would refuse such points."""
+    instances = (Instance(1.0, 2.0, "kick"), Instance(3.0, 4.0, "wave"))
+    annotations = Annotations({"a": VideoAnnotation("training", 9.0, ("kick",), instances)}, ("kick", "wave"))
+    made = points_from_segments(annotations, subset="training", distribution="middle")
+    assert made.videos["a"].points == (Point(1.5, "kick"),)
+    assert made.videos["a"].labels == ("kick",)
+    assert made.warnings == ("1 instance got no point: outside of the video, or of a label that the video has not",)

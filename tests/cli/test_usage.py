@@ -25,7 +25,7 @@ from wtalkit.cli import main
         ("extract videos --out feats --backbone i3d-mni", "unknown backbone 'i3d-mni'. Did you mean i3d-mini?"),
         ("extract videos --out feats --flow tlv1", "'tlv1'"),
         ("train --method clasnett", "'clasnett'"),
-        ("train --method lac", "lac is not in this version"),
+        ("train --method lac", "wtalkit annotations points"),
         ("train --method acrnet --seeds 1,x", "--seeds '1,x' is not a list of numbers. Write it as 0,1,2."),
         ("train --method acrnet --seed 1 --seeds 1,2", "--seed and --seeds exclude each other."),
         ("train --method acrnet --set stepz=3", "stepz"),

@@ -42,8 +42,9 @@ def test_a_spec_builds_the_same_again() -> None:
     ("arguments", "message"),
     [
         ({"name": "clasnett"}, r"no method 'clasnett'. Did you mean clasnet\?"),
-        ({"name": "lac"}, "lac is not in this version"),
-        ({"name": "fenet", "base": "lac"}, "lac is not in this version"),
+        ({"name": "seal", "base": "acrnet"}, "seal is a method on proposals itself"),
+        ({"name": "fenet", "base": "seal"}, r"seal \+ fenet do not fit together"),
+        ({"name": "seal", "plugins": ["clasnet"]}, r"seal \+ clasnet do not fit together"),
         ({"name": "acrnet", "plugins": ["acrnet"]}, "acrnet is a base, not a plug-in. .*clasnet"),
         ({"name": "acrnet", "base": "clasnet"}, "acrnet is a base itself"),
         ({"name": "clasnet", "base": "clasnet"}, "clasnet is a plug-in, not a base"),

@@ -36,7 +36,11 @@ with_every_chain = pytest.mark.parametrize("chain", CHAINS, ids="+".join)
 
 
 def batch(lengths: tuple[int, ...] = LENGTHS) -> Batch:
-    return Batch.from_features(videos(lengths), labels(4)[[0, 0, 1, 2]][: len(lengths)], pairs=[(0, 1)])
+    """Videos of which the first two share a class; a point every five snippets, for bases that learn from them."""
+    classes = labels(4)[[0, 0, 1, 2]][: len(lengths)]
+    padded = Batch.from_features(videos(lengths), classes, pairs=[(0, 1)] if len(lengths) > 1 else [])
+    marked = torch.arange(max(lengths)) % 5 == 0
+    return replace(padded, points=padded.mask[..., None] * marked[:, None] * classes[:, None])
 
 
 def stirred(model: Composition) -> Composition:
@@ -115,7 +119,7 @@ def test_padding_changes_no_loss(base: str, chain: tuple[str, ...]) -> None:
     model, data = stirred(small(base, plugins=chain)), batch()
     longer = replace(
         data,
-        **{name: torch.nn.functional.pad(getattr(data, name), (0, 0, 0, 7)) for name in ("rgb", "flow")},
+        **{name: torch.nn.functional.pad(getattr(data, name), (0, 0, 0, 7)) for name in ("rgb", "flow", "points")},
         mask=torch.nn.functional.pad(data.mask, (0, 7)),
     )
     expected, found = middle(model, data), middle(model, longer)
@@ -131,7 +135,7 @@ def test_every_parameter_of_a_plugin_gets_a_finite_gradient(
     base: str, chain: tuple[str, ...], lengths: tuple[int, ...]
 ) -> None:
     model = small(base, plugins=chain)
-    data = batch(lengths) if len(lengths) > 1 else Batch.from_features(videos(lengths), labels(1))
+    data = batch(lengths)
     total_loss(model.losses(*model(data), data, Progress(step=50, max_step=100))).backward()
     for name, parameter in model.plugins.named_parameters():
         assert parameter.grad is not None and torch.isfinite(parameter.grad).all(), name

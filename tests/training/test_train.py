@@ -17,7 +17,7 @@ from tests.training.conftest import CLASSES, SPEC, Project
 from tests.training.test_loop import interrupt_at
 from wtalkit import runs
 from wtalkit.annotations import load_annotations
-from wtalkit.errors import ConfigError, FeaturesError, ModelError
+from wtalkit.errors import AnnotationsError, ConfigError, FeaturesError, ModelError
 from wtalkit.evaluation import mean_average_precision
 from wtalkit.features import FeatureFolder
 from wtalkit.localization import DecoderSettings, decode
@@ -156,7 +156,7 @@ def test_feature_rms_is_measured_and_kept(project: Project) -> None:
     ("method", "arguments", "error", "message"),
     [
         ("clasnett", {}, ModelError, "Did you mean clasnet"),
-        ("lac", {}, ModelError, "not in this version"),
+        ("lac", {"overrides": {"steps": 1}}, AnnotationsError, "wtalkit annotations points"),
         ("acrnet", {"base": "co2net"}, ModelError, "takes no other base"),
         ("acrnet", {"without": ["bwaa"]}, ModelError, "bwa"),
         ("acrnet", {"recipe": "sample"}, ConfigError, "samples, thumos14"),

@@ -36,7 +36,8 @@ def points_from_segments(
 
     Returns:
         The same videos with the same weak labels. A point lies inside its video too, so an instance that reaches beyond
-        is marked where it can be seen, and a warning counts those that cannot.
+        is marked where it can be seen, and a warning counts those that cannot. Some files (THUMOS14's among them) label
+        a video with less than is annotated in it; instances of other labels get no point and are counted, too.
 
     Raises:
         AnnotationsError: there is no such subset, or it has no segments.
@@ -55,7 +56,8 @@ def points_from_segments(
         )
     marked = {key: _mark(key, video, distribution, seed) for key, video in chosen.videos.items()}
     lost = sum(len(video.segments) - len(marked[key].points) for key, video in chosen.videos.items() if video.segments)
-    warnings = [f"{lost} instance{'' if lost == 1 else 's'} got no point: outside of the video, or without any length"]
+    instances = f"{lost} instance{'' if lost == 1 else 's'}"
+    warnings = [f"{instances} got no point: outside of the video, or of a label that the video has not"]
     return replace(
         annotations,
         videos={**annotations.videos, **marked},
@@ -68,7 +70,8 @@ def _mark(key: str, video: VideoAnnotation, distribution: Distribution, seed: in
         return video
     generator = random.Random(f"{seed} {key}")
     drawn = [(_draw(each, video.duration_s, distribution, generator), each.label) for each in video.segments]
-    return replace(video, segments=(), points=tuple(Point(at, label) for at, label in drawn if at is not None))
+    kept = [(at, label) for at, label in drawn if at is not None and label in video.labels]
+    return replace(video, segments=(), points=tuple(Point(at, label) for at, label in kept))
 
 
 def _draw(
