@@ -219,7 +219,7 @@ class Card:
             row
             for row in self.measured
             if (row.dataset, row.base, row.plugins, row.without) == (dataset, base, plugins, ())
-            and (row.proposer is None or row.proposer.method == self.entry.default_base)
+            and (self.entry.role != "proposals" or _is_plain(row.proposer, self.entry.default_base))
         ]
         return min(fitting, key=lambda row: (row.protocol != MAIN_PROTOCOL, len(row.settings)), default=None)
 
@@ -247,6 +247,11 @@ class Card:
             **{name: [row.model_dump(mode="json", exclude_none=True) for row in found] for name, found in rows.items()},
             "sources": {name: source.model_dump() for name, source in self.sources.items() if name in used},
         }
+
+
+def _is_plain(proposer: Proposer | None, base: str | None) -> bool:
+    """Whether proposals are of the usual base alone."""
+    return proposer is not None and (proposer.method, proposer.plugins, proposer.without) == (base, (), ())
 
 
 def catalogue() -> dict[str, Card]:

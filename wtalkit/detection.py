@@ -7,7 +7,7 @@ import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -204,7 +204,14 @@ class Detector:
                     file=self.choice.path,
                     remedy="Name a file of proposals with --proposals, or train with --proposer",
                 )
-            given = trained_on.path
+            found = load_proposals(trained_on.path)
+            if found.proposer.sha256 != trained_on.sha256:
+                raise ModelError(
+                    f"was trained on proposals in {trained_on.path}, which now holds others",
+                    file=self.choice.path,
+                    remedy="Name the file that is meant with --proposals",
+                )
+            return found
         return None if given is None else load_proposals(given)
 
     @property
@@ -265,8 +272,6 @@ class Detector:
         features = self.features(each)
         assert features.record is not None
         candidates = self.candidates(features, each.key)
-        if self.raw is not None:
-            self.raw[each.key] = self.raw_proposals(features)
         if show.classes is not None:
             candidates = [segment for segment in candidates if segment.label in show.classes]
         threshold = show.threshold
@@ -301,7 +306,22 @@ class Detector:
                 given = self.proposals.of(key)
             except ProposalsError as error:
                 raise InputError(str(error).rstrip("."), file=features.path or key) from error
-        return self.localizer.candidates(features.array, features.record.duration_s, proposals=given)
+        keep = None if self.raw is None else partial(self.raw.__setitem__, key)
+        return self.localizer.candidates(features.array, features.record.duration_s, proposals=given, keep=keep)
+
+    def keep_raw_proposals(self) -> None:
+        """From now on keep the raw proposals of every video in ``raw``.
+
+        Raises:
+            ModelError: the model judges proposals of a file, and there is nothing that makes them.
+        """
+        if self.proposals is not None:
+            raise ModelError(
+                f"judges proposals of {self.proposals.path} and makes none",
+                file=self.choice.path,
+                remedy="Name the model that makes them with --model",
+            )
+        self.raw = {}
 
     def raw_proposals(self, features: FeatureFile) -> Proposals:
         """Every candidate before any suppression, of the model or of the proposer inside it.
@@ -321,27 +341,35 @@ class Detector:
         """
         from wtalkit.proposals import write_proposals
 
-        maker = self.loaded if self.loaded.proposer is None else self.loaded.proposer
-        header = maker.header
-        proposer = Proposer(
-            method=header.method, plugins=header.plugins, without=header.without, supervision=header.supervision,
-            source="model", path=str(self.choice.path), sha256=self.loaded.sha256,
-        )  # fmt: skip
+        header = (self.loaded.proposer or self.loaded).header
+        proposer = self.loaded.as_proposer()
+        # What is found again is the file; what made them is the model inside it that makes proposals.
+        model = {
+            **self.model_facts,
+            "method": header.method,
+            "plugins": list(header.plugins),
+            "supervision": header.supervision,
+            "proposer": None,
+        }
         return write_proposals(
             path, (self.raw or {}).items(), classes=tuple(header.classes), proposer=proposer,
-            model=self.model_facts, spec=self.spec.to_dict(),
+            model=model, spec=self.spec.to_dict(),
         )  # fmt: skip
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What every result must say about the model."""
-        return tuple(filter(None, (self.demo_warning, self._supervision_warning)))
+        odd = () if self.proposals is None else self.proposals.warnings
+        return (*filter(None, (self.demo_warning, self._supervision_warning)), *odd)
 
     @property
     def _supervision_warning(self) -> str | None:
         """Said where the proposals are not of the kind that the model was trained on."""
         trained_on = self.loaded.header.proposals
-        if self.proposals is None or trained_on is None or self.proposals.proposer.name == trained_on.name:
+        if self.proposals is None or trained_on is None:
+            return None
+        given = self.proposals.proposer
+        if (given.name, given.supervision) == (trained_on.name, trained_on.supervision):
             return None
         return f"the model was trained on proposals of {trained_on}, these are of {self.proposals.proposer}"
 

@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from wtalkit.errors import ModelError
 from wtalkit.segments import Segment
@@ -64,7 +65,12 @@ class Localizer:
         return isinstance(self.model, ProposalModel)
 
     def candidates(
-        self, features: NDArray[np.float32], duration_s: float, *, proposals: NDArray[np.float64] | None = None
+        self,
+        features: NDArray[np.float32],
+        duration_s: float,
+        *,
+        proposals: NDArray[np.float64] | None = None,
+        keep: Callable[[Proposals], None] | None = None,
     ) -> list[Segment]:
         """Every scored candidate of one video after Soft-NMS.
 
@@ -72,18 +78,25 @@ class Localizer:
             features: (T, 2D), may be a memory map.
             duration_s: seconds of video.
             proposals: start and end in seconds, [M, 2], in place of the proposer's; for methods on proposals only.
+            keep: given the raw proposals on the way, of the model or of its proposer; not those of a file.
 
         Raises:
             ModelError: the model judges proposals, and there are none to be had.
         """
-        if self.on_proposals:
-            return self.judge(features, self.pool(features, duration_s, proposals), duration_s)
-        from wtalkit.localization import decode
+        from wtalkit.localization.decoder import suppress_overlaps
 
-        return decode(
-            **self._activations(features), classes=self.classes, timeline=self.timeline, duration_s=duration_s,
-            settings=self.decoder,
-        )  # fmt: skip
+        if self.on_proposals:
+            if proposals is None and self.proposer is not None:
+                found = self.proposer.raw_proposals(features, duration_s)
+                proposals = found.seconds
+                if keep is not None:
+                    keep(found)
+            return self.judge(features, self.pool(features, duration_s, proposals), duration_s)
+        found = self._cut_out(features)
+        if keep is not None:
+            keep(found.within(duration_s))
+        kept = suppress_overlaps(found, self.classes, duration_s, self.decoder)
+        return sorted(kept, key=lambda segment: -segment.score)
 
     def raw_proposals(self, features: NDArray[np.float32], duration_s: float) -> Proposals:
         """Every run of every level of a snippet-level model before any suppression, within the video.
@@ -91,15 +104,12 @@ class Localizer:
         Raises:
             ModelError: the model judges proposals and makes none.
         """
-        from wtalkit.localization import raw_proposals
-
         if self.on_proposals:
             raise ModelError(
                 f"{self.model.spec.method} judges proposals and makes none",
                 remedy="Take the model that makes them: a snippet-level method",
             )
-        found = raw_proposals(**self._activations(features), timeline=self.timeline, settings=self.decoder)
-        return found.within(duration_s)
+        return self._cut_out(features).within(duration_s)
 
     def pool(
         self, features: NDArray[np.float32], duration_s: float, proposals: NDArray[np.float64] | None = None
@@ -132,17 +142,15 @@ class Localizer:
             classes=self.classes, duration_s=duration_s, settings=self.decoder,
         )  # fmt: skip
 
-    def _activations(self, features: NDArray[np.float32]) -> dict[str, Any]:
-        """What the snippet-level model says, as the decoder's arguments."""
+    def _cut_out(self, features: NDArray[np.float32]) -> Proposals:
+        """What the decoder cuts out of the snippet-level model's curves, not clipped to the video yet."""
+        from wtalkit.localization import raw_proposals
         from wtalkit.methods.composition import Composition
         from wtalkit.methods.windows import run_windows
 
         assert isinstance(self.model, Composition)
         found = run_windows(self.model, features, self.timeline, max_length=self.max_length)
-        return {
-            "act_scores": found.act_scores,
-            "attn": found.attn,
-            "video_scores": found.video_scores,
-            "plugin_attn": found.plugin_attn,
-            "score_logits": found.score_logits,
-        }
+        return raw_proposals(
+            found.act_scores, found.attn, found.video_scores, timeline=self.timeline, settings=self.decoder,
+            plugin_attn=found.plugin_attn, score_logits=found.score_logits,
+        )  # fmt: skip

@@ -129,6 +129,19 @@ class LoadedModel:
     sha256: str
     proposer: LoadedModel | None = None
 
+    def as_proposer(self) -> Proposer:
+        """What results of a second stage say of this model; of a second stage it is the model inside that proposes."""
+        header = (self.proposer or self).header
+        return Proposer(
+            method=header.method,
+            plugins=header.plugins,
+            without=header.without,
+            supervision=header.supervision,
+            source="model",
+            path=str(self.path),
+            sha256=self.sha256,
+        )
+
 
 def save_model(
     path: str | PathLike[str], model: Model, header: ModelHeader, *, proposer: LoadedModel | None = None

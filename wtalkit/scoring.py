@@ -7,15 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from wtalkit.annotations import Annotations, load_annotations, resolve_subset
-from wtalkit.errors import AnnotationsError, ProposalsError
+from wtalkit.errors import AnnotationsError, ProposalsError, UsageError
 from wtalkit.features import FeatureFolder, preset
 from wtalkit.project import Project
+from wtalkit.suggest import some_of
 from wtalkit.zoo import choose_model
 
 if TYPE_CHECKING:
     from wtalkit.detection import Detector
-
-_LISTED = 5
 
 
 def evaluate(
@@ -57,6 +56,8 @@ def evaluate(
     truth = load_annotations(project.annotations if ground_truth is None else ground_truth)
     chosen = resolve_subset("test", truth, configured=subset or project.settings.test_subset)
     if predictions is not None:
+        if proposals is not None:
+            raise UsageError("a predictions file was made from proposals already", remedy="Leave --proposals out")
         document = predictions if isinstance(predictions, Mapping) else load_predictions(predictions)
         return {**evaluate_predictions(document, truth, thresholds, subset=chosen), "model": _model_of(document)}
     folder = FeatureFolder(
@@ -134,6 +135,4 @@ def _model_of(document: Mapping[str, Any]) -> dict[str, Any]:
 def _note(what: str, keys: Sequence[str]) -> list[str]:
     if not keys:
         return []
-    more = f" and {len(keys) - _LISTED} more" if len(keys) > _LISTED else ""
-    listed = f"{', '.join(keys[:_LISTED])}{more}"
-    return [f"{len(keys)} test video{'s have' if len(keys) > 1 else ' has'} {what}: {listed}"]
+    return [f"{len(keys)} test video{'s have' if len(keys) > 1 else ' has'} {what}: {some_of(keys)}"]

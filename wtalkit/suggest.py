@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 
@@ -19,3 +19,9 @@ def remedy(name: str, valid: Iterable[str]) -> str:
     meant = nearest(name, known)
     listed = f"Valid: {', '.join(known)}" if known else "There is none here"
     return f"Did you mean {meant}? {listed}" if meant else listed
+
+
+def some_of(names: Sequence[str], most: int = 5) -> str:
+    """The first few of a list and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"

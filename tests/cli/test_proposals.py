@@ -82,10 +82,15 @@ def test_studies(features: Path, capsys: pytest.CaptureFixture[str]) -> None:
     captured = capsys.readouterr()
     assert "acrnet, to make proposals, seed 1  step 3 of 3" in captured.err
     assert "pmil, seed 1  step 3 of 3" in captured.err
+    again = ["train", "--method", "pmil", "--base", "acrnet", "--seeds", "0,1,2", "--resume"]
+    assert main(again) == 0
+    captured = capsys.readouterr()
+    assert captured.err.count(" is finished") == 2
+    assert "pmil, seed 2  step 3 of 3" in captured.err
     assert main(["compare", "--format", "csv"]) == 0
     header, row = (line.split(",") for line in capsys.readouterr().out.splitlines())
     found = dict(zip(header, row, strict=True))
-    assert (found["n"], found["proposer"], found["supervision"]) == ("2", "acrnet", "video-level")
+    assert (found["n"], found["proposer"], found["supervision"]) == ("3", "acrnet", "video-level")
     assert main(["compare", "--json"]) == 0
     (listed,) = json.loads(capsys.readouterr().out)["rows"]
     assert listed["proposer"]["method"] == "acrnet"

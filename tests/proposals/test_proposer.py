@@ -36,6 +36,15 @@ def test_what_was_told_anywhere_counts() -> None:
             {"method": "pmil", "plugins": [], "proposer": {"colour": "red"}},
             "pmil on proposals of an unnamed proposer (unknown supervision)",
         ),
+        (
+            {
+                "method": "seal",
+                "plugins": [],
+                "supervision": "point-level",
+                "proposer": {"method": "co2net", "supervision": "video-level"},
+            },
+            "seal on proposals of co2net (video-level labels), point-level labels in all",
+        ),
         ({}, None),
     ],
 )

@@ -112,7 +112,7 @@ def test_a_video_that_is_not_there(tmp_path: Path) -> None:
         ('{"version": "wtalkit proposals 2", "results": {}}', "is of the schema 'wtalkit proposals 2'"),
         (
             '{"results": {}, "external_data": {"proposer": {"supervision": "frames"}}}',
-            "proposer is not usable .supervision",
+            "who made it is not usable .supervision",
         ),
         ('{"results": {}, "external_data": {"proposer": {"path": "/etc", "colour": "red"}}}', "colour"),
     ],
@@ -126,7 +126,27 @@ def test_files_that_cannot_be_used(tmp_path: Path, content: str, message: str) -
     assert str(caught.value).startswith(str(path))
 
 
-@pytest.mark.parametrize("external", [[], "x", {"spec": 3, "model": None}])
+def test_a_compressed_file(tmp_path: Path) -> None:
+    path = tmp_path / "p.json.gz"
+    write(path, a=[[0.5, 2.0]])
+    assert load_proposals(path).of("a").tolist() == [[0.5, 2.0]]
+    assert path.read_bytes()[:2] == b"\x1f\x8b"
+
+
+def test_predictions_as_proposals_keep_what_is_known(tmp_path: Path) -> None:
+    """What ``detect --all --out`` writes says which model made it, and so from which labels."""
+    model = {"name": "x", "method": "lac", "plugins": [], "supervision": "point-level", "proposer": None, "path": "m"}
+    document = {"version": "wtalkit predictions 1", "results": {"a": []}, "external_data": {"model": model}}
+    path = tmp_path / "p.json"
+    path.write_text(json.dumps(document))
+    found = load_proposals(path)
+    assert (found.proposer.name, found.proposer.supervision) == ("lac", "point-level")
+    assert not found.raw, "suppressed already, so its model makes others"
+    write(path, a=[])
+    assert load_proposals(path).raw
+
+
+@pytest.mark.parametrize("external", [[], "x", {"spec": 3, "model": None}, {"proposer": None}])
 def test_odd_remarks_are_nobodys_business(tmp_path: Path, external: Any) -> None:
     path = tmp_path / "p.json"
     path.write_text(json.dumps({"results": {"a": []}, "external_data": external}))

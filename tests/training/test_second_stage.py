@@ -12,14 +12,16 @@ from safetensors.torch import load_file
 
 from tests.training.conftest import CLASSES, Project
 from tests.training.test_loop import interrupt_at
+from wtalkit import runs
 from wtalkit.detection import Detector
-from wtalkit.errors import ConfigError, ModelError, ProposalsError
+from wtalkit.errors import ConfigError, ModelError, ProposalsError, UsageError
 from wtalkit.evaluation import to_document
 from wtalkit.features import FeatureFolder
 from wtalkit.modelfile import load_model, read_header
-from wtalkit.proposals import load_proposals
+from wtalkit.proposals import attribution, load_proposals
 from wtalkit.runs import Run, newest
 from wtalkit.scoring import evaluate
+from wtalkit.training.seeds import study_to_resume
 from wtalkit.zoo import Choice
 
 FIRST = {"proposer.steps": 12, "proposer.batch_size": 4, "proposer.length": 30, "proposer.log_every": 3}
@@ -139,6 +141,13 @@ def test_a_file_whose_maker_is_gone(project: Project, tmp_path: Path) -> None:
     assert load_model(run.model).proposer is None
     # The file it was trained on is still there and names every video.
     assert candidates(run, project, "video 12") == whole
+    content = path.read_text()
+    path.write_text(content.replace("wtalkit proposals 1", "others"))
+    with pytest.raises(ModelError, match=r"p\.json, which now holds others\. Name the file that is meant"):
+        detector(run)
+    path.write_text(content)
+    with pytest.raises(ModelError, match=r"judges proposals of .* and makes none"):
+        detector(run).keep_raw_proposals()
     other = path.rename(tmp_path / "moved.json")
     with pytest.raises(ModelError, match="holds no model that makes them"):
         detector(run)
@@ -160,6 +169,12 @@ def test_supervision_is_the_strongest_of_both_stages(project: Project, tmp_path:
     mixed = detector(weak, proposals=pointed)
     assert detector(weak).supervision == "video-level"
     assert mixed.supervision == "point-level"
+    assert any("these are of acrnet (point-level labels)" in warning for warning in mixed.warnings)
+    # And the other way round: what it was trained on still counts.
+    back = detector(run, proposals=path)
+    assert attribution(back.model_facts) == (
+        "seal on proposals of acrnet (video-level labels), point-level labels in all"
+    )
 
 
 def test_training_videos_without_proposals(project: Project, tmp_path: Path) -> None:
@@ -221,10 +236,30 @@ def test_either_stage_goes_on_where_it_was_stopped(project: Project, step: int) 
 def test_a_run_keeps_its_proposer(project: Project) -> None:
     with pytest.raises(KeyboardInterrupt):
         on_proposals(project, progress=interrupt_at(3))
-    with pytest.raises(ConfigError, match=r"started with proposals of acrnet, not of co2net\. Name the same --base"):
+    with pytest.raises(UsageError, match="no unfinished run of seal on proposals of co2net to resume"):
         project.train("seal", base="co2net", resume=True, overrides=SECOND)
     with pytest.raises(ConfigError, match=r"proposer: was started with other values of .*lr"):
         on_proposals(project, resume=True, overrides={"proposer.lr": 0.5})
+    # Also once the proposer is there.
+    run = on_proposals(project, resume=True)
+    with pytest.raises(ConfigError, match=r"proposer: was started with other values of .*lr"):
+        on_proposals(project, resume=run.folder, overrides={"proposer.lr": 0.5})
+    with pytest.raises(ConfigError, match="was started with proposals of acrnet, not of co2net"):
+        project.train("seal", base="co2net", resume=run.folder, overrides=SECOND)
+
+
+def test_a_study_has_one_kind_of_proposer(project: Project) -> None:
+    on_proposals(project, study="s", seed=0)
+    with pytest.raises(ConfigError, match=r"proposer: was started with other values of .*lr"):
+        on_proposals(project, study="s", seed=1, overrides={"proposer.lr": 0.5})
+    other = on_proposals(project, study="s", seed=1)
+    first, second = (load_file(run.folder / "proposer" / "model.safetensors") for run in runs.all_runs(project.runs))
+    assert not all(torch.equal(first[name], second[name]) for name in first), "a seed is the proposer's, too"
+    assert study_to_resume(project.runs, "seal", "acrnet").members[1].folder == other.folder
+    with pytest.raises(UsageError, match="no study of seal to resume"):
+        study_to_resume(project.runs, "seal")  # of co2net
+    with pytest.raises(UsageError, match="no study of seal to resume"):
+        study_to_resume(project.runs, "seal", "acrnet", without=["mca"])
 
 
 def test_components_go_where_they_belong(project: Project) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wtalkit.cli.options import AnnotationsFile, AssumeSpec, Debug, Features, Json, Quiet, Subset, Verbose
+from wtalkit.cli.options import AnnotationsFile, AssumeSpec, Debug, Features, Json, Proposals, Quiet, Subset, Verbose
 from wtalkit.cli.terminal import Terminal, count
 from wtalkit.errors import UsageError
 
@@ -56,6 +56,7 @@ def command(
         str, typer.Option(metavar="A:B:STEP", help="tIoU thresholds, both ends included; 0.5 and 0.5,0.75 work too.")
     ] = "0.1:0.7:0.1",
     assume_spec: AssumeSpec = None,
+    proposals: Proposals = None,
     out: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write the table there; .md, .csv and .json say how.", show_default=False),
@@ -80,7 +81,7 @@ def command(
     with terminal.status("scoring"):
         found = compare(
             runs or (), base=base, features=features, ground_truth=annotations, subset=subset, tiou=tiou,
-            assume_spec=assume_spec, again=again,
+            assume_spec=assume_spec, proposals=proposals, again=again,
             progress=lambda done, total, name: terminal.detail(f"[{done + 1}/{total}] {name}"),
         )  # fmt: skip
     for note in found.notes:

@@ -101,22 +101,24 @@ def command(
         needs_backbone = any(each.kind == "video" for each in found)
         device_name = str(detector.featurizer.backbone.device) if needs_backbone else "cpu"
     terminal.remark(_introduction(detector, device_name))
-    if detector.demo_warning:
-        terminal.warn(detector.demo_warning)
+    for warning in detector.warnings:
+        terminal.warn(warning)
     if raw_proposals is not None:
-        detector.raw = {}
+        detector.keep_raw_proposals()
     outcome = _Outcome(terminal, detector, failures=list(missing), several=len(found) + len(missing) > 1)
     stopped = outcome.run(found, show)
     if json:
         outcome.print_document()
     if out is not None:
         outcome.write(out)
-    written = None if raw_proposals is None else detector.write_raw_proposals(raw_proposals)
+    written = detector.write_raw_proposals(raw_proposals) if raw_proposals is not None and detector.raw else None
     if stopped:
         terminal.fail(f"stopped: {count(len(outcome.results), 'video')} done, {outcome.left} left")
         return 130
     if raw_proposals is not None and written is not None:
         videos = f"{count(written, 'raw proposal')} of {count(len(outcome.results), 'video')}"
+        if outcome.failures:
+            videos += f", {count(len(outcome.failures), 'input')} failed,"
         terminal.next_step(
             f"{videos} in {raw_proposals}. Next: wtalkit train --method seal --proposals {raw_proposals}"
         )

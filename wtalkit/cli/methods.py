@@ -20,8 +20,8 @@ ROLES = {"base": "base", "plugin": "plug-in", "proposals": "on proposals"}
 PUBLISHED = {"THUMOS14": "T14", "ActivityNet 1.2": "A1.2", "ActivityNet 1.3": "A1.3"}
 LEGEND = (
     "T14, A1.2, A1.3: published mAP in %, mean over tIoU 0.1:0.7 on THUMOS14 and 0.5:0.95 on ActivityNet; "
-    "* recalled, not checked; + learnt from points, its proposer included. Figures of methods on proposals are of "
-    "proposals of co2net (video-level labels)."
+    "* recalled, not checked; + learnt from points, its proposer included. T14 and measured figures of methods on "
+    "proposals are of proposals of co2net (video-level labels); for A1.3 their papers name no proposer."
 )
 _GAP = 2
 _PROSE = 100
@@ -244,10 +244,16 @@ def _show_figures(
 
 
 def _label(row: PublishedRow) -> str:
+    from wtalkit.methods import METHODS
+    from wtalkit.proposals import described
+
     part = f"w/o {','.join(row.without)}" if row.without else "whole"
     of = f" on {row.proposer}'s" if row.proposer else ""
-    marks = "*" * (not row.checked) + "+" * (row.supervision == "points")
-    return f"{part}{of}{marks}"
+    if METHODS[row.method].role == "proposals" and not row.proposer:
+        of = " (proposer not stated)"
+    elif row.proposer or row.supervision == "points":
+        of += f" ({described('point-level' if row.supervision == 'points' else 'video-level')})"
+    return f"{part}{of}{'*' * (not row.checked)}"
 
 
 def _average(row: PublishedRow | None) -> str:

@@ -128,7 +128,7 @@ def import_command(
     with terminal.status("reading"):
         made = import_model(file, method, classes=classes, dataset=dataset, spec=spec, threshold=threshold, out=out)
     header = read_header(made)
-    terminal.write(f"model in {made}: {header.method}, {count(len(header.classes), 'action')}")
+    terminal.write(f"model in {made}: {header.composition}, {count(len(header.classes), 'action')}")
     if threshold is None:
         terminal.remark("it has no display threshold: detect shows every segment unless --threshold X is given")
     needed = " --proposals FILE" if header.proposals is not None else ""
@@ -157,7 +157,8 @@ def _verify_model(path: Path) -> str:
     from wtalkit.modelfile import load_model
 
     loaded = load_model(path)
-    return f"whole; {loaded.header.method}, {count(len(loaded.header.classes), 'action')}, sha256 {loaded.sha256[:16]}"
+    actions = count(len(loaded.header.classes), "action")
+    return f"whole; {loaded.header.composition}, {actions}, sha256 {loaded.sha256[:16]}"
 
 
 def _facts(header: ModelHeader, path: Path) -> Iterator[tuple[str, str]]:

@@ -35,6 +35,11 @@ class Proposer(BaseModel):
     sha256: str | None = None
 
     @property
+    def identity(self) -> tuple[str, str]:
+        """What tells it from others: the content of a file or a model; of one trained in the same run its parts."""
+        return self.source, self.name if self.source == "trained" or self.sha256 is None else self.sha256
+
+    @property
     def name(self) -> str:
         """``co2net + clasnet``; where nobody said, the file."""
         if self.method is None:
@@ -62,8 +67,8 @@ def attribution(facts: Mapping[str, Any]) -> str | None:
         facts: what an output records about its model (``external_data.model``).
 
     Returns:
-        ``seal on proposals of co2net (video-level labels)``, or ``lac (point-level labels)``; None where a method on
-        snippets learnt from labels per video.
+        ``seal on proposals of co2net (video-level labels)``, with what was told in all where that is more, or ``lac
+        (point-level labels)``; None where a method on snippets learnt from labels per video.
     """
     plugins = facts.get("plugins")
     name = " + ".join(map(str, (facts.get("method"), *(plugins if isinstance(plugins, list | tuple) else ()))))
@@ -73,7 +78,11 @@ def attribution(facts: Mapping[str, Any]) -> str | None:
             proposer = Proposer.model_validate(told)
         except ValidationError:
             return f"{name} on proposals of an unnamed proposer ({described('unknown')})"
-        return f"{name} on proposals of {proposer}"
+        told_itself = facts.get("supervision")
+        if told_itself in (proposer.supervision, None):
+            return f"{name} on proposals of {proposer}"
+        # A method trained on one proposer's and given another's: what was told anywhere counts.
+        return f"{name} on proposals of {proposer}, {told_itself} labels in all"
     return f"{name} ({described('point-level')})" if facts.get("supervision") == "point-level" else None
 
 

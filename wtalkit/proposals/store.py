@@ -7,6 +7,7 @@ of that schema are read, too; where nothing says what made them, the supervision
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from wtalkit import __version__
-from wtalkit.atomic import write_text
+from wtalkit.atomic import atomic_path
 from wtalkit.documents import read_json
 from wtalkit.errors import PredictionsError, ProposalsError
 from wtalkit.evaluation.predictions import check_predictions, number_of
@@ -42,6 +43,7 @@ class ProposalFile:
         proposer: who made them.
         spec: of the features they were made from; None where that is not stated.
         model: what the file says of the model that made them; empty where it says nothing.
+        raw: whether these are all candidates of that model, as ``detect --raw-proposals`` writes them.
         path: the file.
         warnings: what was left out, one sentence each.
     """
@@ -50,6 +52,7 @@ class ProposalFile:
     proposer: Proposer
     spec: Mapping[str, Any] | None
     model: Mapping[str, Any]
+    raw: bool
     path: Path
     warnings: tuple[str, ...] = ()
 
@@ -95,7 +98,8 @@ def load_proposals(path: str | PathLike[str], *, limit_bytes: int = SIZE_LIMIT_B
     external = document.get("external_data")
     about = external if isinstance(external, Mapping) else {}
     spec, model = (about.get(name) if isinstance(about.get(name), Mapping) else None for name in ("spec", "model"))
-    return ProposalFile(seconds, _proposer(about, file), spec, model or {}, file, tuple(warnings))
+    raw = version == SCHEMA_VERSION
+    return ProposalFile(seconds, _proposer(about, file), spec, model or {}, raw, file, tuple(warnings))
 
 
 def write_proposals(
@@ -110,7 +114,7 @@ def write_proposals(
     """Write a proposals file, whole or not at all; gives how many proposals there are.
 
     Args:
-        path: the file.
+        path: the file; one that ends in ``.gz`` is compressed.
         videos: key and raw proposals of each video.
         classes: names of the classes that the proposals' labels count.
         proposer: who made them.
@@ -136,7 +140,9 @@ def write_proposals(
     tail = json.dumps({**about, "model": dict(model), "spec": dict(spec)}, ensure_ascii=False, allow_nan=False)
     head = f'{{"version": {json.dumps(SCHEMA_VERSION)},\n"results": {{\n'
     text = head + ",\n".join(results) + f'\n}},\n"external_data": {tail}}}\n'
-    write_text(Path(path), text.encode("utf-8", "backslashreplace").decode("utf-8"))
+    content = text.encode("utf-8", "backslashreplace")
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(gzip.compress(content) if Path(path).suffix == ".gz" else content)
     return count
 
 
@@ -144,13 +150,19 @@ def _proposer(about: Mapping[str, Any], file: Path) -> Proposer:
     """What the file says of its maker; found by the file itself where it says nothing."""
     with file.open("rb") as opened:
         digest = hashlib.file_digest(opened, "sha256").hexdigest()
-    told = about.get("proposer", {})
+    told = about.get("proposer")
+    model = about.get("model")
+    if told is None and isinstance(model, Mapping):  # a predictions file: its model made what stands in it
+        known = ("method", "plugins", "supervision")
+        told = {name: model[name] for name in known if model.get(name) is not None}
     try:
-        stated = Proposer.model_validate(told)
+        stated = Proposer.model_validate({} if told is None else told)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(step) for step in first["loc"])
         raise ProposalsError(
-            f"its external_data.proposer is not usable ({where}: {first['msg']})", file=file
+            f"what its external_data says of who made it is not usable ({where or 'proposer'}: {first['msg']})",
+            file=file,
+            remedy="Write it as wtalkit detect --raw-proposals does, or leave it out",
         ) from error
     return stated.model_copy(update={"source": "file", "path": str(file), "sha256": digest})

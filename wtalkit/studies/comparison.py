@@ -104,6 +104,7 @@ def compare(
     subset: str | None = None,
     tiou: str = DEFAULT_TIOU,
     assume_spec: str | None = None,
+    proposals: str | os.PathLike[str] | None = None,
     again: bool = False,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Comparison:
@@ -117,6 +118,7 @@ def compare(
         subset: the subset to score; by its usual names, or as ``wtalkit.toml`` says, when None.
         tiou: thresholds, as for :func:`wtalkit.evaluate`.
         assume_spec: spec of features without records.
+        proposals: a file of them, for methods on proposals whose models hold no proposer.
         again: score anew what was scored before.
         progress: told runs done, runs in all, and the name of the next.
 
@@ -136,6 +138,7 @@ def compare(
         subset or project.settings.test_subset,
         tiou,
         assume_spec,
+        None if proposals is None else Path(proposals),
     )
     load_annotations(data.truth)  # says in its own words when it is not there
     members = [member for each in groups for member in each.members]

@@ -73,10 +73,13 @@ class Member:
 
     @property
     def seconds(self) -> float | None:
-        """Wall time of its training; None where it is not known in full."""
-        timing = read_timing(self.run)
-        steps = self.plan.recipe.settings.steps
-        return timing.seconds if timing is not None and timing.steps >= steps else None
+        """Wall time of its training, a proposer trained first included; None where it is not known in full."""
+        own = _seconds(self.run, self.plan)
+        if self.plan.proposals is None or self.plan.proposals.source != "trained":
+            return own
+        inner = Run(self.run.folder / PROPOSER)
+        first = _seconds(inner, Plan.read(inner.config)) if inner.config.is_file() else None
+        return None if own is None or first is None else own + first
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -98,7 +101,10 @@ class Member:
             return {}
         if proposals.source != "trained":
             return {"proposals": proposals.sha256}
-        inner = Plan.read(self.run.folder / PROPOSER / self.run.config.name)
+        config = Run(self.run.folder / PROPOSER).config
+        if not config.is_file():  # somebody cleaned up; the model file still holds the proposer
+            return {"proposals": proposals.name}
+        inner = Plan.read(config)
         settings = {f"{PROPOSER}.{key}": value for key, value in flat(inner.recipe.to_dict()).items()}
         return {**settings, "proposals": (inner.parts, tuple(sorted(inner.without)))}
 
@@ -170,6 +176,11 @@ def composition(plan: Plan) -> str:
     left_out = f" without {', '.join(plan.without)}" if plan.without else ""
     name = " + ".join(plan.parts) + left_out
     return name if plan.proposals is None else f"{name} on {plan.proposals}"
+
+
+def _seconds(run: Run, plan: Plan) -> float | None:
+    timing = read_timing(run)
+    return timing.seconds if timing is not None and timing.steps >= plan.recipe.settings.steps else None
 
 
 def _labelled(member: Member) -> str:

@@ -39,6 +39,7 @@ class TestData:
         subset: the subset scored; None for its usual names.
         tiou: thresholds as text.
         assume_spec: spec of features without records.
+        proposals: a file of them, for models that hold no proposer.
     """
 
     __test__ = False  # no class of tests, whatever pytest thinks
@@ -48,6 +49,7 @@ class TestData:
     subset: str | None
     tiou: str
     assume_spec: str | None
+    proposals: Path | None = None
 
     @cached_property
     def spec(self) -> FeatureSpec:
@@ -100,6 +102,9 @@ def score(run: Run, header: ModelHeader, data: TestData, *, again: bool = False)
         "tiou": [f"{value:.6f}" for value in data.thresholds],
         "assume_spec": data.assume_spec,
     }
+    proposals = data.proposals if header.proposals is not None and header.proposer is None else None
+    if proposals is not None:
+        facts["proposals"] = _sha256(proposals)
     name = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
     path = run.folder / "scores" / f"{name}.json"
     kept = None if again else _read(path, facts)
@@ -109,7 +114,7 @@ def score(run: Run, header: ModelHeader, data: TestData, *, again: bool = False)
 
     found = evaluate(
         model=run.model, features=data.features, ground_truth=data.truth, subset=data.subset,
-        tiou=data.thresholds, assume_spec=data.assume_spec,
+        tiou=data.thresholds, assume_spec=data.assume_spec, proposals=proposals,
     )  # fmt: skip
     result = {key: found[key] for key in _KEPT if key in found}
     with suppress(MachineError):  # somebody else's run, or a full disk: it is only kept to save time

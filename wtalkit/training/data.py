@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from wtalkit.annotations import Annotations, Problem, Problems, VideoAnnotation, resolve_subset, training_problems
 from wtalkit.errors import AnnotationsError, FeaturesError
 from wtalkit.features import FeatureFolder, FeatureSpec
+from wtalkit.suggest import some_of
 
 if TYPE_CHECKING:
     from wtalkit.methods.interface import TrainVideo
@@ -301,5 +302,4 @@ def _latest_s(folder: FeatureFolder, key: str, length: int) -> float:
 def _note(what: str, keys: Sequence[str]) -> list[str]:
     if not keys:
         return []
-    more = f" and {len(keys) - LISTED} more" if len(keys) > LISTED else ""
-    return [f"{len(keys)} {what}: {', '.join(keys[:LISTED])}{more}"]
+    return [f"{len(keys)} {what}: {some_of(keys, LISTED)}"]

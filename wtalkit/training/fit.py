@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from wtalkit.modelfile import LoadedModel
     from wtalkit.proposals import Pool
 
+SMALL_DIM = 1024
 Report = Callable[[int, int, dict[str, float]], None]
 
 
@@ -84,7 +85,7 @@ def fit(
     settings = plan.recipe.settings
     device = torch.device(plan.device)
     decoder = DecoderSettings.from_dict(settings.decoder)
-    with _reproducible(device, plan.seed, small=data.spec.dim <= 1024):
+    with _reproducible(device, plan.seed, data.spec.dim):
         model = build(plan, len(data.classes), data.spec.dim)
         model.prepare(data)
         for note in model.base.notes():
@@ -278,26 +279,41 @@ def _save(
 
 
 @contextmanager
-def _reproducible(device: Any, seed: int, small: bool) -> Iterator[None]:
+def _reproducible(device: Any, seed: int, dim: int) -> Iterator[None]:
     """Seed torch (dropout, fresh weights) and use deterministic kernels; the caller's own state comes back."""
     import torch
 
     gpus = [device.index or 0] if device.type == "cuda" else []
     memory: Any = torch.utils.deterministic
     before = torch.are_deterministic_algorithms_enabled(), memory.fill_uninitialized_memory
-    threads = torch.get_num_threads()
-    with torch.random.fork_rng(devices=gpus):
+    with torch.random.fork_rng(devices=gpus), few_threads(dim if device.type == "cpu" else None):
         torch.manual_seed(seed)
         # CUDA would need an environment variable for it and lacks some kernels; the promise is made for the CPU.
         torch.use_deterministic_algorithms(device.type == "cpu")
-        if small and device.type == "cpu":
-            # Small matrices gain nothing from more threads, which on a busy machine mostly wait for each other; and the
-            # weights come out the same whatever the number of cores.
-            torch.set_num_threads(1)
         memory.fill_uninitialized_memory = False  # slow, and nothing of ours reads memory it has not written
         try:
             yield
         finally:
-            torch.set_num_threads(threads)
             torch.use_deterministic_algorithms(before[0])
             memory.fill_uninitialized_memory = before[1]
+
+
+@contextmanager
+def few_threads(dim: int | None) -> Iterator[None]:
+    """One thread for features up to 1024 wide.
+
+    Small matrices gain nothing from more threads, which on a busy machine mostly wait for each other; and the results
+    are the same whatever the number of cores.
+
+    Args:
+        dim: width of the features; None leaves the threads as they are.
+    """
+    import torch
+
+    threads = torch.get_num_threads()
+    if dim is not None and dim <= SMALL_DIM:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

@@ -106,7 +106,7 @@ class Loop:
         """
         if found.digest != self._digest:
             raise FeaturesError(
-                "the features or labels are not those this run was started with",
+                "the features, labels or proposals are not those this run was started with",
                 file=self.run.folder,
                 remedy="Start a new run without --resume",
             )

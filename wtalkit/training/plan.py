@@ -61,6 +61,12 @@ class Plan:
     def parts(self) -> tuple[str, ...]:
         return (self.base, *self.plugins)
 
+    def has_maker(self, proposals: Proposer | None) -> bool:
+        """Whether its proposals, if it has any, are of this maker."""
+        if self.proposals is None or proposals is None:
+            return self.proposals is proposals
+        return self.proposals.identity == proposals.identity
+
     def facts(self) -> dict[str, Any]:
         """The table ``[run]``; what is None is left out."""
         values = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "recipe"}
@@ -101,16 +107,9 @@ class Plan:
             changed.append("without")
         if self.subset != other.subset:
             changed.append("subset")
-        if _found_by(self.proposals) != _found_by(other.proposals):
+        if not self.has_maker(other.proposals):
             changed.append("proposals")
         return changed
-
-
-def _found_by(proposals: Proposer | None) -> Any:
-    """What tells a proposer from others; one that is trained in the run has a plan of its own."""
-    if proposals is None or proposals.source != "trained":
-        return proposals and proposals.model_copy(update={"path": None})
-    return proposals.model_copy(update={"path": None, "sha256": None})
 
 
 def resolve_parts(method: str, base: str | None, plugins: Sequence[str]) -> tuple[str, ...]:
@@ -134,3 +133,25 @@ def resolve_parts(method: str, base: str | None, plugins: Sequence[str]) -> tupl
 def _differences(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
     missing = object()
     return [key for key in mine.keys() | theirs.keys() if mine.get(key, missing) != theirs.get(key, missing)]
+
+
+def split_without(method: str, without: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Components of a method on proposals, and those of its proposer; what neither has is left to the method to refuse.
+
+    Raises:
+        ModelError: there is no such method.
+    """
+    from wtalkit.methods import METHODS
+
+    mine = _components(method)
+    theirs = {part for name, entry in METHODS.items() if entry.role != "proposals" for part in _components(name)}
+    inner = [part for part in without if part not in mine and part in theirs]
+    return tuple(part for part in without if part not in inner), tuple(inner)
+
+
+def _components(name: str) -> set[str]:
+    """What ``--without`` accepts of one method."""
+    from wtalkit.methods import method_class
+
+    components = method_class(name).components
+    return {*components, *(f"{name}.{part}" for part in components)}

@@ -18,6 +18,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from wtalkit.errors import ConfigError
+from wtalkit.methods import METHODS
 from wtalkit.suggest import nearest
 from wtalkit.training.settings import TrainSettings
 
@@ -68,7 +69,8 @@ def load_recipe(
     table: Table = {}
     for path in _layers(name, methods):
         _overlay(table, read_toml(path))
-    table.pop(PROPOSER, None)
+    if base in METHODS and METHODS[base].role == "proposals":
+        table.pop(PROPOSER, None)
     run = table.pop("run", None)  # the config.toml of a run serves as a recipe, too
     source = f"recipe {name}"
     pairs = changes.items() if isinstance(changes, Mapping) else [parse_assignment(text) for text in changes]

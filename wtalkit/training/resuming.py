@@ -9,6 +9,7 @@ from pathlib import Path
 
 from wtalkit import runs
 from wtalkit.errors import ConfigError, FeaturesError, UsageError
+from wtalkit.proposals import Proposer
 from wtalkit.runs import Run
 from wtalkit.training.plan import Plan
 
@@ -17,15 +18,19 @@ PROPOSALS_MARK = "+"
 
 
 def run_to_go_on_with(
-    resume: bool | str | os.PathLike[str], out: Path, parts: Sequence[str], without: Sequence[str]
+    resume: bool | str | os.PathLike[str],
+    out: Path,
+    parts: Sequence[str],
+    without: Sequence[str],
+    proposals: Proposer | None = None,
 ) -> Run | None:
-    """The run that ``resume`` means, None for a new one.
+    """The run that ``resume`` means, None for a new one; of a method on proposals one on those of this maker.
 
     Raises:
         UsageError: there is none, or it is one of other parts.
     """
     if isinstance(resume, bool):
-        return _unfinished(out, parts, without) if resume else None
+        return _unfinished(out, parts, without, proposals) if resume else None
     named = Run(Path(resume))
     run = named if named.config.is_file() else runs.resolve(resume)
     if run is None or not run.config.is_file():
@@ -33,6 +38,13 @@ def run_to_go_on_with(
     kept = Plan.read(run.config)
     if (kept.parts, sorted(kept.without)) != (tuple(parts), sorted(without)):
         raise UsageError(f"is a run of {' + '.join(kept.parts)}, or one without other parts", file=run.folder)
+    if not kept.has_maker(proposals):
+        raise ConfigError(
+            f"was started with proposals of {kept.proposals and kept.proposals.name}, "
+            f"not of {proposals and proposals.name}",
+            file=run.folder,
+            remedy="Name the same --base, --proposer or --proposals",
+        )
     return run
 
 
@@ -68,7 +80,7 @@ def _data_of(run: Run) -> str | None:
     return read_digest(run.checkpoint).partition(PROPOSALS_MARK)[0] if run.checkpoint.is_file() else None
 
 
-def _unfinished(out: Path, parts: Sequence[str], without: Sequence[str]) -> Run:
+def _unfinished(out: Path, parts: Sequence[str], without: Sequence[str], proposals: Proposer | None) -> Run:
     """The newest unfinished run of a composition.
 
     Raises:
@@ -79,12 +91,13 @@ def _unfinished(out: Path, parts: Sequence[str], without: Sequence[str]) -> Run:
         if run.finished:
             continue
         kept = Plan.read(run.config)
-        if (kept.parts, sorted(kept.without)) == (tuple(parts), sorted(without)):
+        if (kept.parts, sorted(kept.without)) == (tuple(parts), sorted(without)) and kept.has_maker(proposals):
             return run
         others.append(run.name)
-    of_others = f" (unfinished, but of other parts: {', '.join(others)})" if others else ""
+    of_others = f" (unfinished, but of other parts or proposals: {', '.join(others)})" if others else ""
+    on = "" if proposals is None else f" on proposals of {proposals.name}"
     raise UsageError(
-        f"there is no unfinished run of {' + '.join(parts)} to resume{of_others}",
+        f"there is no unfinished run of {' + '.join(parts)}{on} to resume{of_others}",
         file=out,
         remedy="Start one without --resume",
     )

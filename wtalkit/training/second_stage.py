@@ -6,23 +6,24 @@ proposals goes into the model file, so that one file is all that ``detect`` need
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wtalkit import runs
 from wtalkit.errors import ConfigError, ModelError, ProposalsError
-from wtalkit.methods import METHODS, method_class
+from wtalkit.methods import METHODS
 from wtalkit.proposals import Proposer, load_proposals, pool
 from wtalkit.runs import Run
+from wtalkit.suggest import some_of
 from wtalkit.training.data import TrainingSet
-from wtalkit.training.fit import Candidates, build, fit, require_known, spell_out, supervision_of
-from wtalkit.training.plan import Plan, resolve_parts
+from wtalkit.training.fit import Candidates, build, few_threads, fit, require_known, spell_out, supervision_of
+from wtalkit.training.plan import Plan, resolve_parts, split_without
 from wtalkit.training.recipes import PROPOSER, default_recipe, load_recipe, proposer_recipe, split_changes
 from wtalkit.training.request import Request
-from wtalkit.training.resuming import kept_plan, run_to_go_on_with
+from wtalkit.training.resuming import kept_plan, members_of, require_unchanged, run_to_go_on_with
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from wtalkit.methods.composition import ProposalModel
     from wtalkit.modelfile import LoadedModel
     from wtalkit.proposals import ProposalFile
-
-_LISTED = 5
 
 
 @dataclass(frozen=True)
@@ -57,16 +56,14 @@ def train_on_proposals(
 ) -> Run:
     """Train ``request.method``; see :func:`wtalkit.train`."""
     own, dim = (request.method,), request.folder.spec.dim
-    without, inner_without = _split_without(request.method, request.without)
+    without, inner_without = split_without(request.method, request.without)
     maker = _maker(request, inner_without, proposals, proposer)
     changes, inner_changes = split_changes(request.overrides, maker.parts)
     if not maker.parts and (inner_without or inner_changes):
         stray = [*inner_without, *(f"proposer.{key}" for key in inner_changes)]
         raise ConfigError(f"no proposer is trained, so {stray[0]} means nothing", remedy="Leave it out")
     require_known(own, without, dim)
-    run = run_to_go_on_with(request.resume, request.out, own, without)
-    if run is not None:
-        _require_its_proposer(run, maker.facts)
+    run = run_to_go_on_with(request.resume, request.out, own, without, maker.facts)
     name = request.recipe_name(run)
     recipe = load_recipe(name, request.method, (), changes)
     plan = spell_out(request.plan(own, without, recipe, maker.facts), dim)
@@ -79,6 +76,8 @@ def train_on_proposals(
         asked = replace(request.plan(maker.parts, inner_without, first), method=method, study=None)
         inner = spell_out(asked, dim)
     run, plan = request.started(run, plan)
+    if inner is not None:
+        inner = _kept_proposer(request, run, inner)
     if run is not None and run.finished:
         return run
     data = request.training_set(plan)
@@ -95,39 +94,23 @@ def train_on_proposals(
     return run
 
 
-def _require_its_proposer(run: Run, asked: Proposer) -> None:
-    """A run goes on with the proposer it was started with.
+def _kept_proposer(request: Request, run: Run | None, inner: Plan) -> Plan:
+    """The plan of the proposer's training that the run, or the study that a new one joins, was started with.
 
     Raises:
-        ConfigError: another one was asked for.
+        ConfigError: what is asked for now is another one.
     """
-    kept = Plan.read(run.config).proposals
-    if kept is None or kept.name != asked.name:
-        raise ConfigError(
-            f"was started with proposals of {'nobody' if kept is None else kept.name}, not of {asked.name}",
-            file=run.folder,
-            remedy="Name the same --base, --proposer or --proposals, or start a new run without --resume",
-        )
+    if run is not None:
+        return kept_plan(_folder_of_proposer(run), inner, request.seed)
+    for member in members_of(request.out, request.study):
+        folder = _folder_of_proposer(member)
+        if folder.config.is_file():
+            require_unchanged(folder, Plan.read(folder.config).changed_settings(inner))
+    return inner
 
 
 def _folder_of_proposer(run: Run) -> Run:
     return Run(run.folder / PROPOSER)
-
-
-def _split_without(method: str, without: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Components of the method on proposals, and those of its proposer; unknown ones are reported by the proposer."""
-    kind = method_class(method)
-    mine = {*kind.components, *(f"{method}.{part}" for part in kind.components)}
-    given = list(without)
-    foreign = [part for part in given if part not in mine]
-    known = {part for name, entry in METHODS.items() if entry.role != "proposals" for part in _components(name)}
-    own = [part for part in given if part in mine or (part in foreign and part not in known)]
-    return tuple(own), tuple(part for part in foreign if part not in own)
-
-
-def _components(name: str) -> set[str]:
-    kind = method_class(name)
-    return {*kind.components, *(f"{name}.{part}" for part in kind.components)}
 
 
 def _maker(
@@ -158,7 +141,7 @@ def _maker(
         return Maker(file.proposer, model=_model_behind(file, request), file=file)
     if proposer is not None:
         model = _load(os.fspath(proposer), request)
-        return Maker(_facts_of(model), model=model)
+        return Maker(model.as_proposer(), model=model)
     base = request.base or METHODS[request.method].default_base or ""
     parts = resolve_parts(base, None, request.plugins)
     entry = METHODS.get(parts[0])
@@ -205,25 +188,21 @@ def _load(name: str, request: Request) -> LoadedModel:
     return loaded
 
 
-def _facts_of(loaded: LoadedModel) -> Proposer:
-    header = loaded.header
-    return Proposer(
-        method=header.method, plugins=header.plugins, without=header.without, supervision=header.supervision,
-        source="model", path=str(loaded.path), sha256=loaded.sha256,
-    )  # fmt: skip
-
-
 def _model_behind(file: ProposalFile, request: Request) -> LoadedModel | None:
     """The model that made a file of proposals, where it is still what and where it was."""
     path, digest = file.model.get("path"), file.model.get("sha256")
-    if not isinstance(path, str) or not Path(path).is_file():
-        request.say(
-            f"{file.path} names no model that is here, so detect and evaluate will need --proposals with this one"
-        )
+    needed = "so detect and evaluate will need --proposals with this one"
+    if not file.raw or not isinstance(path, str) or not Path(path).is_file():
+        request.say(f"{file.path} names no model that is here, {needed}")
         return None
-    loaded = _load(path, request)
-    if loaded.sha256 != digest:
-        request.say(f"{path} is no longer the model that made {file.path}, so detect and evaluate need --proposals")
+    with Path(path).open("rb") as opened:
+        if hashlib.file_digest(opened, "sha256").hexdigest() != digest:
+            request.say(f"{path} is no longer the model that made {file.path}, {needed}")
+            return None
+    try:
+        loaded = _load(path, request)
+    except ModelError as error:
+        request.say(f"{error.cause} ({path}), {needed}")
         return None
     request.say(f"the proposals were made by {path}, which goes into the model, too")
     return loaded
@@ -245,9 +224,7 @@ def _candidates(
         if len(missing) == len(data):
             raise ProposalsError(f"holds proposals of none of the {len(data)} training videos", file=maker.file.path)
         if missing:
-            more = f" and {len(missing) - _LISTED} more" if len(missing) > _LISTED else ""
-            listed = f"{', '.join(missing[:_LISTED])}{more}"
-            request.say(f"{len(missing)} training videos have no proposals and teach nothing: {listed}")
+            request.say(f"{len(missing)} training videos have no proposals and teach nothing: {some_of(missing)}")
     else:
         assert model is not None
         seconds = _propose(model, data)
@@ -283,7 +260,6 @@ def _trained(request: Request, run: Run, inner: Plan, maker: Maker) -> LoadedMod
 
     folder = _folder_of_proposer(run)
     if not folder.finished:
-        inner = kept_plan(folder, inner, request.seed)
         request.say(f"no proposals were given: {maker.facts.name} is trained first, in {folder.folder}, to make them")
         request.stage(f"{maker.facts.name}, to make proposals")
         fit(folder, inner, request.training_set(inner), request.progress, request.say)
@@ -296,4 +272,5 @@ def _propose(loaded: LoadedModel, data: TrainingSet) -> list[NDArray[np.float64]
 
     localizer = Localizer.of(loaded, data.spec.timeline)
     videos = zip(data.arrays, data.durations, strict=True)
-    return [localizer.raw_proposals(array, duration_s).seconds for array, duration_s in videos]
+    with few_threads(data.spec.dim):  # a sum's last digit may depend on their number, and resuming on the proposals
+        return [localizer.raw_proposals(array, duration_s).seconds for array, duration_s in videos]

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from wtalkit import runs
 from wtalkit.errors import ConfigError, UsageError
+from wtalkit.methods import METHODS
 from wtalkit.runs import Run
-from wtalkit.training.plan import Plan, resolve_parts
+from wtalkit.training.plan import Plan, resolve_parts, split_without
 
 
 @dataclass(frozen=True)
@@ -64,15 +65,25 @@ def study_to_resume(
     plugins: Sequence[str] = (),
     without: Sequence[str] = (),
 ) -> Study:
-    """The newest study of these parts.
+    """The newest study of these parts; of a method on proposals one whose proposer has the parts that are named.
 
     Raises:
         UsageError: there is none.
     """
-    parts = resolve_parts(method, base, plugins)
+    on_proposals = method in METHODS and METHODS[method].role == "proposals"
+    own, inner = split_without(method, without) if on_proposals else (tuple(without), ())
+    parts = (method,) if on_proposals else resolve_parts(method, base, plugins)
+    maker = resolve_parts(base or METHODS[method].default_base or "", None, plugins) if on_proposals else ()
     for study in reversed(all_studies(folder).values()):
         kept = Plan.read(next(iter(study.members.values())).config)
-        if (kept.parts, sorted(kept.without)) == (parts, sorted(without)):
+        if (kept.parts, sorted(kept.without)) != (parts, sorted(own)):
+            continue
+        made_by = kept.proposals
+        if (
+            made_by is None
+            or made_by.source != "trained"
+            or (((made_by.method, *made_by.plugins), sorted(made_by.without)) == (maker, sorted(inner)))
+        ):  # a file or a model is compared by content when its member goes on
             return study
     raise UsageError(
         f"there is no study of {' + '.join(parts)} to resume", file=folder, remedy="Start one without --resume"
