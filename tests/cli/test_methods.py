@@ -136,3 +136,34 @@ def test_torch_is_not_needed() -> None:
     script = "import sys; from wtalkit.cli import main; main(sys.argv[1:]); sys.exit('torch' in sys.modules)"
     for arguments in (["methods"], ["methods", "clasnet"], ["methods", "--json"]):
         subprocess.run([sys.executable, "-c", script, *arguments], check=True, capture_output=True)
+
+
+def test_whose_proposals_and_which_labels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from wtalkit.zoo import bundled_dir
+
+    for name in ("published.json", "methods.json"):
+        (tmp_path / name).write_bytes((bundled_dir() / name).read_bytes())
+    seal = {**MEASURED, "method": "seal", "base": "seal", "plugins": [], "settings": {}}
+
+    def on(base: str, supervision: str, value: float) -> dict[str, object]:
+        proposer = {"method": base, "supervision": supervision, "source": "model"}
+        averages = {"0.1:0.7": {"mean": value, "std": 0.01}}
+        return {**seal, "supervision": supervision, "proposer": proposer, "averages": averages}
+
+    lac = {**seal, "method": "lac", "base": "lac", "supervision": "point-level"}
+    rows = [on("lac", "point-level", 0.777), on("co2net", "video-level", 0.666), lac]
+    (tmp_path / "measured.json").write_text(json.dumps({"format": 1, "rows": rows}))
+    monkeypatch.setenv("WTALKIT_MODELS", str(tmp_path))
+    assert main(["methods"]) == 0
+    listed = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line}
+    assert "66.6" in listed["seal"] and "77.7" not in listed["seal"], "points do not stand among labels per video"
+    assert "65.4+" in listed["lac"]
+    assert main(["methods", "seal"]) == 0
+    out = capsys.readouterr().out
+    assert "seal on co2net (video-level labels) x2" in out
+    assert "seal on lac (point-level labels) x2" in out
+    assert "whole on co2net's (video-level labels)" in out
+    assert "whole on lac's (point-level labels)" in out
+    assert "whole (proposer not stated)" in out

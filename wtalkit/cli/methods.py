@@ -273,7 +273,7 @@ def _measured_average(row: MeasuredRow | None) -> str:
     if row is None:
         return ""
     value = next((row.averages[key].mean for key in _AVERAGES if key in row.averages), None)
-    return "" if value is None else f"{100 * value:.1f}"
+    return "" if value is None else f"{100 * value:.1f}{'+' * (row.supervision == 'point-level')}"
 
 
 def _plus(card: Card) -> str:
