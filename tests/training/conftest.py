@@ -59,7 +59,8 @@ class Project:
         from wtalkit.training import train
         from wtalkit.training.plan import resolve_parts
 
-        on_proposals = METHODS[method].role == "proposals"
+        entry = METHODS.get(method)
+        on_proposals = entry is not None and entry.role == "proposals"
         parts = (
             (method,) if on_proposals else resolve_parts(method, arguments.get("base"), arguments.get("plugins", ()))
         )

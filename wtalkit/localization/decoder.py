@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -116,9 +117,10 @@ def raw_proposals(
         fine = contrast = _upsample(scores[:, label], settings, clip=True)
         if logits is not None:
             contrast = _upsample(logits[:, label], settings, clip=False)
-        runs = [*_class_runs(fine, contrast, settings), *((*found, contrast) for found in shared)]
-        starts, ends = (np.concatenate(parts) for parts in zip(*((run[0], run[1]) for run in runs), strict=True))
-        oic = np.concatenate([_contrast(curve, first, stop, settings) for first, stop, curve in runs])
+        # One curve at a time, too: OIC may look at another one for every level.
+        runs = chain(_class_runs(fine, contrast, settings), ((*found, contrast) for found in shared))
+        parts = [(first, stop, _contrast(curve, first, stop, settings)) for first, stop, curve in runs]
+        starts, ends, oic = (np.concatenate(columns) for columns in zip(*parts, strict=True))
         kept = slice(None) if settings.keep_whole else _partial(starts, ends, len(fine))
         collected.add(int(label), starts[kept], ends[kept], oic[kept] + settings.gamma * video[label])
     return collected.proposals(len(scores), timeline, settings)
