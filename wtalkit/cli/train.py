@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 
 
 def command(
-    method: Annotated[str, typer.Option(metavar="M", help="A base or a plug-in, see wtalkit methods.")],
+    method: Annotated[
+        str, typer.Option(metavar="M", help="A base, a plug-in or a method on proposals, see wtalkit methods.")
+    ],
     base: Annotated[
         str | None,
         typer.Option(
