@@ -86,8 +86,8 @@ class Localizer:
         from wtalkit.localization.decoder import suppress_overlaps
 
         if self.on_proposals:
-            if proposals is None and self.proposer is not None:
-                found = self.proposer.raw_proposals(features, duration_s)
+            if proposals is None:
+                found = self._proposer().raw_proposals(features, duration_s)
                 proposals = found.seconds
                 if keep is not None:
                     keep(found)
@@ -111,20 +111,11 @@ class Localizer:
             )
         return self._cut_out(features).within(duration_s)
 
-    def pool(
-        self, features: NDArray[np.float32], duration_s: float, proposals: NDArray[np.float64] | None = None
-    ) -> Pool:
-        """The proposals that a method on proposals judges in one video: those given, else its proposer's."""
+    def pool(self, features: NDArray[np.float32], duration_s: float, proposals: NDArray[np.float64]) -> Pool:
+        """Proposals in seconds, [M, 2], as the method on proposals judges them in a video with these features."""
         from wtalkit.methods.composition import ProposalModel
         from wtalkit.proposals import pool
 
-        if proposals is None:
-            if self.proposer is None:
-                raise ModelError(
-                    f"this {self.model.spec.method} model holds no proposer, so it needs every video's proposals",
-                    remedy="Name a file of them with --proposals, or train again with --proposer",
-                )
-            proposals = self.proposer.raw_proposals(features, duration_s).seconds
         assert isinstance(self.model, ProposalModel)
         unique = self.model.base.unique
         return pool(proposals, timeline=self.timeline, snippets=len(features), duration_s=duration_s, unique=unique)
@@ -141,6 +132,14 @@ class Localizer:
             found.scores, found.attn, found.quality, segments=proposals.segments, seconds=proposals.seconds,
             classes=self.classes, duration_s=duration_s, settings=self.decoder,
         )  # fmt: skip
+
+    def _proposer(self) -> Localizer:
+        if self.proposer is None:
+            raise ModelError(
+                f"this {self.model.spec.method} model holds no proposer, so it needs every video's proposals",
+                remedy="Name a file of them with --proposals, or train again with --proposer",
+            )
+        return self.proposer
 
     def _cut_out(self, features: NDArray[np.float32]) -> Proposals:
         """What the decoder cuts out of the snippet-level model's curves, not clipped to the video yet."""

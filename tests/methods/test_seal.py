@@ -192,13 +192,13 @@ def training_videos() -> list[TrainVideo]:
 
 def test_prepare_gives_labels_and_a_report() -> None:
     method = small("seal")
-    assert method.pseudo_label_report() is None and method.notes() == [] and not method.descriptors.any()
+    assert method.notes() == [] and not method.descriptors.any()
     method.prepare(training_videos())
     found = method.pseudo_labels
     assert [found[str(number)] for number in range(8)] == [(number % 4, True) for number in range(8)]
     assert found["8"] == (1, True), "a class that the video is not labelled with, by the paper's word"
     assert found["9"] == (2, False), "it looks like its class and moves like another"
-    report = method.pseudo_label_report()
+    (report,) = method.notes()
     assert method.notes() == [report]
     assert report == (
         "pseudo-labels of 10 videos: 9 sure, 1 moderate, 0 none; 1 named a class that their video is not labelled with"
@@ -212,7 +212,8 @@ def test_labels_that_contradict_can_be_dropped() -> None:
     method = small("seal", sme_label_filter="drop")
     method.prepare(training_videos())
     assert "8" not in method.pseudo_labels and len(method.pseudo_labels) >= 8
-    assert "8 sure" in method.pseudo_label_report() and "; 1 named a class" in method.pseudo_label_report()
+    (report,) = method.notes()
+    assert "8 sure" in report and "; 1 named a class" in report
 
 
 def test_both_descriptors_of_prepare() -> None:
@@ -267,7 +268,7 @@ def test_every_part_can_be_left_out(part: str) -> None:
     assert gone == {"sme": {"descriptors"}, "pc": {"process_branch"}}.get(part, set())
     assert bool((method.predict(batch).quality == 1).all()) is (part == "pc")
     method.prepare(training_videos())
-    assert (method.pseudo_label_report() is None) is (part == "sme")
+    assert (method.notes() == []) is (part == "sme")
     check_finite(method, batch_of([torch.zeros(0, 2)]))
 
 

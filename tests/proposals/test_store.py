@@ -43,7 +43,7 @@ def test_there_and_back(tmp_path: Path) -> None:
     found = load_proposals(path)
     assert found.seconds["a"].tolist() == [[0.1, 2.3], [1 / 3, 4.0], [0.1, 2.3]]
     assert found.seconds["b"].shape == (0, 2)
-    assert found.spec == SPEC
+    assert json.loads(path.read_text(encoding="utf-8"))["external_data"]["spec"] == SPEC
     assert found.model == {"path": "m", "sha256": "x"}
     assert found.proposer.name == "co2net + clasnet"
     assert found.proposer.supervision == "video-level"
@@ -76,7 +76,7 @@ def test_pmils_shipped_layout(tmp_path: Path) -> None:
     assert found.of("video_test_1").tolist() == [[1.28, 5.76]] * 2
     assert found.proposer.supervision == "unknown"
     assert found.proposer.name == f"an unnamed proposer ({path})"
-    assert found.model == {} and found.spec is None
+    assert found.model == {}
 
 
 def test_real_files_of_pmil(shared_dir: Path) -> None:

@@ -16,6 +16,16 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Measure speed on this machine.", no_args_is_help=True, rich_markup_mode=None)
 
+Width = Annotated[
+    int | None,
+    typer.Option(min=8, metavar="N", help="Features of both streams. Default: 256 on a CPU, 2048 on a GPU."),
+]
+Repeats = Annotated[int, typer.Option(min=1, metavar="N", help="Pairs that are measured.")]
+Threads = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Threads on the CPU; 1 on a machine that others use. Default: all."),
+]
+Markdown = Annotated[bool, typer.Option("--markdown", help="Print the table in Markdown.")]
 _CPU_WIDTH = 256
 _GPU_WIDTH = 2048
 
@@ -30,10 +40,7 @@ def training_command(
     method: Annotated[
         list[str] | None, typer.Option(metavar="M", help="acrnet, co2net or delu; repeatable. Default: all three.")
     ] = None,
-    width: Annotated[
-        int | None,
-        typer.Option(min=8, metavar="N", help="Features of both streams. Default: 256 on a CPU, 2048 on a GPU."),
-    ] = None,
+    width: Width = None,
     classes: Annotated[
         list[int] | None, typer.Option(min=2, metavar="N", help="Classes; repeatable. Default: 20.")
     ] = None,
@@ -43,12 +50,9 @@ def training_command(
     batch: Annotated[
         int | None, typer.Option(min=2, metavar="N", help="Videos. Default: the authors' for so many classes.")
     ] = None,
-    repeats: Annotated[int, typer.Option(min=1, metavar="N", help="Pairs that are measured.")] = 5,
+    repeats: Repeats = 5,
     device: Device = DeviceName.auto,
-    threads: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="Threads on the CPU; 1 on a machine that others use. Default: all."),
-    ] = None,
+    threads: Threads = None,
     variant: Annotated[
         list[str] | None,
         typer.Option(
@@ -56,7 +60,7 @@ def training_command(
         ),
     ] = None,
     json: Json = False,
-    markdown: Annotated[bool, typer.Option("--markdown", help="Print the table in Markdown.")] = False,
+    markdown: Markdown = False,
     debug: Debug = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -106,25 +110,19 @@ def proposals_command(
     method: Annotated[
         list[str] | None, typer.Option(metavar="M", help="pmil or seal; repeatable. Default: both.")
     ] = None,
-    width: Annotated[
-        int | None,
-        typer.Option(min=8, metavar="N", help="Features of both streams. Default: 256 on a CPU, 2048 on a GPU."),
-    ] = None,
+    width: Width = None,
     videos: Annotated[int, typer.Option(min=1, metavar="N", help="Videos that are scored together.")] = 100,
     proposals: Annotated[
         list[int] | None,
         typer.Option(min=1, metavar="N", help="Proposals of each video; repeatable. Default: 125 to 1000."),
     ] = None,
     snippets: Annotated[int, typer.Option(min=2, metavar="T", help="Snippets of each video.")] = 300,
-    repeats: Annotated[int, typer.Option(min=1, metavar="N", help="Pairs that are measured.")] = 3,
+    repeats: Repeats = 3,
     alone: Annotated[bool, typer.Option("--alone", help="Leave out the way P-MIL's code goes.")] = False,
     device: Device = DeviceName.auto,
-    threads: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="Threads on the CPU; 1 on a machine that others use. Default: all."),
-    ] = None,
+    threads: Threads = None,
     json: Json = False,
-    markdown: Annotated[bool, typer.Option("--markdown", help="Print the table in Markdown.")] = False,
+    markdown: Markdown = False,
     debug: Debug = False,
     quiet: Quiet = False,
     verbose: Verbose = False,

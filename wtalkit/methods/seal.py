@@ -155,11 +155,8 @@ class SEAL(ProposalMethod):
             f"{len(labels) - len(found)} none; {len(wrong)} named a class that their video is not labelled with"
         )
 
-    def pseudo_label_report(self) -> str | None:
-        """How many videos got a pseudo-label, and how often it contradicts their labels; None before ``prepare``."""
-        return self._report
-
     def notes(self) -> list[str]:
+        """How many videos got a pseudo-label, and how often it contradicts their labels."""
         return [] if self._report is None else [self._report]
 
     def predict(self, batch: ProposalBatch) -> ProposalOutputs:

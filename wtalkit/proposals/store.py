@@ -41,7 +41,6 @@ class ProposalFile:
     Attributes:
         seconds: start and end of each proposal, [M, 2], by video.
         proposer: who made them.
-        spec: of the features they were made from; None where that is not stated.
         model: what the file says of the model that made them; empty where it says nothing.
         raw: whether these are all candidates of that model, as ``detect --raw-proposals`` writes them.
         path: the file.
@@ -50,7 +49,6 @@ class ProposalFile:
 
     seconds: Mapping[str, Floats]
     proposer: Proposer
-    spec: Mapping[str, Any] | None
     model: Mapping[str, Any]
     raw: bool
     path: Path
@@ -97,9 +95,15 @@ def load_proposals(path: str | PathLike[str], *, limit_bytes: int = SIZE_LIMIT_B
     warnings = [f"{file}: {odd} proposals without a length, or with ends that are not numbers, left out"] if odd else []
     external = document.get("external_data")
     about = external if isinstance(external, Mapping) else {}
-    spec, model = (about.get(name) if isinstance(about.get(name), Mapping) else None for name in ("spec", "model"))
-    raw = version == SCHEMA_VERSION
-    return ProposalFile(seconds, _proposer(about, file), spec, model or {}, raw, file, tuple(warnings))
+    model = about.get("model")
+    return ProposalFile(
+        seconds=seconds,
+        proposer=_proposer(about, file),
+        model=model if isinstance(model, Mapping) else {},
+        raw=version == SCHEMA_VERSION,
+        path=file,
+        warnings=tuple(warnings),
+    )
 
 
 def write_proposals(

@@ -101,7 +101,10 @@ def _kept_proposer(request: Request, run: Run | None, inner: Plan) -> Plan:
         ConfigError: what is asked for now is another one.
     """
     if run is not None:
-        return kept_plan(_folder_of_proposer(run), inner, request.seed)
+        folder = _folder_of_proposer(run)
+        if not folder.config.is_file() and run.finished:  # somebody cleaned up; the model file holds the proposer
+            return inner
+        return kept_plan(folder, inner, request.seed)
     for member in members_of(request.out, request.study):
         folder = _folder_of_proposer(member)
         if folder.config.is_file():
