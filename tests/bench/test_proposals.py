@@ -54,8 +54,12 @@ def test_features_of_another_width() -> None:
 
 
 def test_memory_is_that_of_a_pass() -> None:
-    """Eight times the proposals, not eight times the memory."""
-    size = Size(20, 256, 16, 120, 2000)
+    """Sixteen times the proposals, not sixteen times the memory.
+
+    What the allocator keeps of freed blocks is tens of MB and differs from one machine to the next, so the regions are
+    many times that.
+    """
+    size = Size(20, 256, 32, 120, 4000)
     case = Case("pmil", size, CPU)
     few = case.segments[:2]
     run_proposals(case.model, case.features[:2], few)  # buffers that stay are there now
@@ -65,7 +69,7 @@ def test_memory_is_that_of_a_pass() -> None:
         pytest.skip("this system does not tell a process its peak memory anew")
     answers = size.videos * size.proposals * (20 + 1 + 2) * 4
     regions = size.videos * size.proposals * 3 * size.width * 4
-    assert large - small < 3 * answers + 24 * 2**20 < regions / 2
+    assert large - small < 3 * answers + 64 * 2**20 < regions / 3
 
 
 def test_rows(capsys: pytest.CaptureFixture[str]) -> None:
