@@ -137,9 +137,10 @@ def test_other_frames_are_refused(frames: Any) -> None:
         tvl1(frames)
 
 
-def test_another_device_is_refused() -> None:
-    with pytest.raises(MachineError, match="cuda:0"):
-        tvl1(np.zeros((2, 16, 16), np.uint8), device=torch.device("cuda:0"))
+@pytest.mark.parametrize("device", ["mps", "meta"])
+def test_another_device_is_refused(device: str) -> None:
+    with pytest.raises(MachineError, match=device):
+        tvl1(np.zeros((2, 16, 16), np.uint8), device=torch.device(device))
 
 
 def _gray(path: Path, size: tuple[int, int], frames: int) -> list[np.ndarray[Any, Any]]:

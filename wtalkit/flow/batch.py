@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Frames = TypeVar("Frames")
 
 TVL1_VERSION = "wtalkit-tvl1-1"
-"""Part of every feature file: raise it whenever the numbers of ``tvl1`` change."""
+"""Part of every feature file: raise it whenever the numbers of ``tvl1`` change by more than rounding."""
 
 
 def tvl1(
@@ -40,20 +40,22 @@ def tvl1(
     gamma: float = 0.0,
     medianFiltering: int = 5,
 ) -> Frames:
-    """TV-L1 flow from each frame to the next, all cores at work on different pairs.
+    """TV-L1 flow from each frame to the next: on the CPU with all cores at different pairs, or on a GPU.
 
     Args:
-        frames: grey uint8 ``[N, H, W]``, numpy or torch (on the CPU).
-        device: ``None`` or ``"cpu"``.
+        frames: grey uint8 ``[N, H, W]``, numpy or torch.
+        device: where it is computed: ``"cpu"``, ``"cuda"``, ``"cuda:N"``; where the frames are by default.
 
     The others are described at ``TvL1Parameters``.
 
     Returns:
-        float32 ``[N - 1, 2, H, W]`` in pixels, channel 0 to the right, 1 down; numpy for numpy, torch for torch.
+        float32 ``[N - 1, 2, H, W]`` in pixels, channel 0 to the right, 1 down; numpy for numpy, torch for torch, there
+        on the device of the frames.
 
     Raises:
         ValueError: the frames have another shape or type, or a parameter is out of range.
-        MachineError: a device other than the CPU is asked for.
+        MachineError: the device is not to be had, or its memory does not suffice.
+        ConfigError: a GPU is to compute what only OpenCV does.
     """
     parameters = TvL1Parameters(
         tau,
@@ -68,8 +70,13 @@ def tvl1(
         gamma,
         medianFiltering,
     )
-    _require_cpu(device, frames)
-    return cast(Frames, _each_pair(frames, lambda a, b: tvl1_pair(a, b, parameters)))
+    where = _device(device, frames)
+    if where == "cpu":
+        return cast(Frames, _each_pair(frames, lambda a, b: tvl1_pair(a, b, parameters)))
+    _check_frames(frames)
+    from wtalkit.flow.cuda.frames import tvl1_on_gpu
+
+    return cast(Frames, tvl1_on_gpu(frames, where, parameters))
 
 
 def tvl1_pair(
@@ -95,26 +102,31 @@ def tvl1_pair(
 
 
 def dis(frames: Frames, *, device: Any = None) -> Frames:
-    """DIS flow from each frame to the next; shapes and errors as for ``tvl1``."""
-    _require_cpu(device, frames)
+    """DIS flow from each frame to the next, on the CPU only; shapes and errors as for ``tvl1``."""
+    where = _device(device, frames)
+    if where != "cpu":
+        raise MachineError(f"DIS flow on {where} is not in this version", remedy="Use device='cpu', or tvl1")
     return cast(Frames, _each_pair(frames, dis_pair))
 
 
-def _require_cpu(device: Any, frames: Any) -> None:
-    for wanted in (device, getattr(frames, "device", None)):
-        if wanted is not None and str(wanted).split(":")[0] != "cpu":
-            raise MachineError(
-                f"flow on {wanted} is not in this version",
-                remedy="Use device='cpu' and frames on the CPU",
-            )
+def _device(device: Any, frames: Any) -> str:
+    """Where to compute: as asked, else where the frames are."""
+    wanted = str(device if device is not None else getattr(frames, "device", "cpu"))
+    return "cpu" if wanted.split(":")[0] == "cpu" else wanted
+
+
+def _check_frames(frames: Any) -> None:
+    """See that frames are grey and uint8, numpy or torch."""
+    kind, shape = str(getattr(frames, "dtype", "")), list(getattr(frames, "shape", []))
+    if not hasattr(frames, "ndim") or kind.removeprefix("torch.") != "uint8" or len(shape) != 3 or 0 in shape:
+        found = f"{kind} {shape}" if kind else type(frames).__name__
+        raise ValueError(f"frames must be grey uint8 [N, H, W] and not empty, got {found}")
 
 
 def _each_pair(frames: Any, pair: Pair) -> Any:
-    is_torch = not isinstance(frames, np.ndarray) and hasattr(frames, "detach")
-    array = frames.detach().numpy() if is_torch else frames
-    if not isinstance(array, np.ndarray) or array.ndim != 3 or array.dtype != np.uint8 or 0 in array.shape:
-        found = f"{array.dtype} {list(array.shape)}" if isinstance(array, np.ndarray) else type(frames).__name__
-        raise ValueError(f"frames must be grey uint8 [N, H, W] and not empty, got {found}")
+    _check_frames(frames)
+    is_torch = not isinstance(frames, np.ndarray)
+    array = frames.detach().cpu().numpy() if is_torch else frames
     count, height, width = array.shape
     fields = np.empty((count - 1, 2, height, width), np.float32)
 
@@ -127,5 +139,5 @@ def _each_pair(frames: Any, pair: Pair) -> Any:
     if is_torch:
         import torch
 
-        return torch.from_numpy(fields)
+        return torch.from_numpy(fields).to(frames.device)
     return fields
