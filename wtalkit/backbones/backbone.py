@@ -9,9 +9,14 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from wtalkit.backbones.batches import Batches
+from wtalkit.backbones.cuda_graphs import CudaStreams
 from wtalkit.backbones.device import resolve_device
 from wtalkit.backbones.i3d import InceptionI3D
-from wtalkit.backbones.preprocess import preprocess_flow, preprocess_rgb
+from wtalkit.backbones.i3d_inference import Form, I3DInference
+from wtalkit.backbones.memory import Uploads, windows_at_once
+from wtalkit.backbones.precision import DTYPES, Precision, resolve_precision, settings_of
+from wtalkit.backbones.preprocess import crop_flow, crop_rgb, flow_levels
 from wtalkit.backbones.specs import BackboneSpec, Stream, get_spec
 from wtalkit.backbones.weights import combined_hash, load_state, published_as, read_state
 from wtalkit.errors import MachineError
@@ -29,14 +34,24 @@ _IN_CHANNELS = {"rgb": 3, "flow": 2}
 class Backbone:
     """One or two streams of I3D.
 
-    Attributes:
+    Args:
         spec: what goes in and comes out.
-        streams: ``("rgb", "flow")``, or ``("rgb",)`` alone.
-        dim: columns of the features, all streams together.
+        models: the networks with their weights, by stream.
         weights_hash: identifies the weight files.
+        device: where to compute.
         weights_note: where the weights come from, for people.
         warnings: what a features record should say about the weights.
-        device: where it computes.
+        precision: ``auto``, ``float32``, ``tf32``, ``float16`` or ``bfloat16``, see :func:`resolve_precision`.
+        form: which of several equal forms of the network to compute; by default the one for the device.
+
+    Attributes:
+        streams: ``("rgb", "flow")``, or ``("rgb",)`` alone.
+        dim: columns of the features, all streams together.
+        precision: in which numbers it computes; preprocessing, the last pooling and features always are float32.
+
+    Raises:
+        ConfigError: not a precision.
+        MachineError: the device does not have the precision.
     """
 
     def __init__(
@@ -48,43 +63,88 @@ class Backbone:
         device: torch.device,
         weights_note: str = "",
         warnings: tuple[str, ...] = (),
+        precision: str = "auto",
+        form: Form | None = None,
     ) -> None:
         self.spec = spec
         self.streams: tuple[Stream, ...] = tuple(models)
         self.weights_hash, self.weights_note, self.warnings = weights_hash, weights_note, warnings
         self.device = device
         self.dim = sum(model.feature_dim for model in models.values())
+        self.precision: Precision = resolve_precision(precision, device)
+        dtype = DTYPES[self.precision]
+        form = Form.best(device) if form is None else form
         self._models = {
-            name: model.eval().to(device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-            for name, model in models.items()
+            name: I3DInference(model.eval(), device=device, dtype=dtype, form=form) for name, model in models.items()
         }
+        on_gpu = device.type == "cuda"
+        self._cuda = CudaStreams(self._models, device, graphs=form.graphs) if on_gpu else None
+        self._uploads = Uploads(device) if on_gpu else None
+        self._batches = Batches(windows_at_once(spec, self.streams, dtype, device), self._release)
+
+    @property
+    def batch_windows(self) -> int:
+        """Windows the backbone likes to get at a time. More are taken in batches of this; fewer cost more each."""
+        return self._batches.size
+
+    def features(self, rgb: Tensor, flow: Tensor | None) -> Tensor:
+        """Features of windows, RGB first; longer ones than 16 frames are averaged over time.
+
+        Args:
+            rgb: frames, uint8 ``[B, T, H, W, 3]``, on any device; pinned memory spares a copy.
+            flow: their flow in pixels, float32 ``[B, T, 2, H, W]``; ignored without a flow stream.
+
+        Returns:
+            float32 ``[B, dim]`` on the backbone's device, which is not waited for.
+
+        Raises:
+            MachineError: the device's memory does not suffice for one window.
+        """
+        given: dict[Stream, Tensor] = {"rgb": rgb} if "rgb" in self.streams else {}
+        if "flow" in self.streams:
+            if flow is None:
+                raise ValueError(f"{self.spec.name} has a flow stream and got no flow")
+            given["flow"] = flow
+        with torch.inference_mode(), settings_of(self.precision, self.device):
+            if len(rgb) == 0:
+                return torch.empty(0, self.dim, device=self.device)
+            return self._batches.run(lambda start, stop: self._batch(given, slice(start, stop)), len(rgb))
 
     def extract(self, rgb: RgbWindows, flow: FlowWindows | None) -> NDArray[np.float32]:
         """Features float32 ``[B, dim]``, RGB first; longer windows than 16 frames are averaged over time."""
-        with torch.inference_mode():
-            parts = [
-                self._models[stream].extract_features(x).mean(dim=2).flatten(1)  # (B, D, T', 1, 1) -> (B, D)
-                for stream, x in self._inputs(rgb, flow).items()
-            ]
-            features: NDArray[np.float32] = torch.cat(parts, dim=1).cpu().numpy()
+        found = self.features(torch.from_numpy(rgb), None if flow is None else torch.from_numpy(flow))
+        features: NDArray[np.float32] = found.cpu().numpy()
         return features
 
     def logits(self, rgb: RgbWindows, flow: FlowWindows | None) -> NDArray[np.float32]:
         """Class logits float32 ``[B, classes]``, summed over the streams as in the paper's joint model."""
+        found = self.features(torch.from_numpy(rgb), None if flow is None else torch.from_numpy(flow))
         with torch.inference_mode():
-            parts = [self._models[stream](x).mean(dim=2) for stream, x in self._inputs(rgb, flow).items()]
-            logits: NDArray[np.float32] = torch.stack(parts).sum(dim=0).cpu().numpy()
+            parts = found.split_with_sizes([model.feature_dim for model in self._models.values()], dim=1)
+            each = [model.logits(part) for model, part in zip(self._models.values(), parts, strict=True)]
+            logits: NDArray[np.float32] = torch.stack(each).sum(dim=0).cpu().numpy()
         return logits
 
-    def _inputs(self, rgb: RgbWindows, flow: FlowWindows | None) -> dict[Stream, Tensor]:
-        inputs: dict[Stream, Tensor] = {}
-        if "rgb" in self.streams:
-            inputs["rgb"] = preprocess_rgb(torch.from_numpy(rgb).to(self.device), self.spec)
-        if "flow" in self.streams:
-            if flow is None:
-                raise ValueError(f"{self.spec.name} has a flow stream and got no flow")
-            inputs["flow"] = preprocess_flow(torch.from_numpy(flow).to(self.device), self.spec)
-        return inputs
+    def _batch(self, given: Mapping[Stream, Tensor], rows: slice) -> Tensor:
+        levels: dict[Stream, Tensor] = {}
+        for name, windows in given.items():
+            x = (crop_rgb if name == "rgb" else crop_flow)(windows[rows], self.spec)
+            x = x if self._uploads is None else self._uploads.to_device(x)
+            levels[name] = x if name == "rgb" else flow_levels(x, self.spec)
+        if self._cuda is not None:
+            return self._cuda.features(levels, self._batches.size)
+        return torch.cat([self._on_cpu(self._models[name], value) for name, value in levels.items()], dim=1)
+
+    def _on_cpu(self, model: I3DInference, levels: Tensor) -> Tensor:
+        frames, height, width = levels.shape[1:4]
+        layout = model.layout((frames, height, width))
+        memory = layout.allocate(len(levels), self.device, model.dtype)
+        layout.write(levels, memory)
+        return model.features(memory, layout)
+
+    def _release(self) -> None:
+        if self._cuda is not None:
+            self._cuda.clear()
 
 
 def load_backbone(
@@ -95,6 +155,7 @@ def load_backbone(
     offline: bool = False,
     cache: Path | None = None,
     weights: Path | None = None,
+    precision: str = "auto",
 ) -> Backbone:
     """Load a backbone and its weights.
 
@@ -105,10 +166,12 @@ def load_backbone(
         offline: never fetch weights. This version never does: they are put in place by hand or come with the package.
         cache: folder of downloads; the user's cache folder by default.
         weights: folder of the weight files, instead of where those of ``name`` usually are.
+        precision: ``auto`` (float16 on GPUs with tensor cores, else float32), ``float32``, ``tf32``, ``float16`` or
+            ``bfloat16``.
 
     Raises:
-        ConfigError: no such backbone.
-        MachineError: the weights or the device are not to be had.
+        ConfigError: no such backbone or precision.
+        MachineError: the weights, the device or the precision are not to be had.
     """
     del offline
     spec = get_spec(name)
@@ -119,7 +182,15 @@ def load_backbone(
     models = {stream: _load_stream(spec, stream, path) for stream, path in files.items()}
     weights_hash = combined_hash(files.values())
     note, warnings = _provenance(spec, files, weights_hash)
-    return Backbone(spec, models, weights_hash=weights_hash, device=resolved, weights_note=note, warnings=warnings)
+    return Backbone(
+        spec,
+        models,
+        weights_hash=weights_hash,
+        device=resolved,
+        weights_note=note,
+        warnings=warnings,
+        precision=precision,
+    )
 
 
 def weights_folder(name: str, cache: Path | None = None) -> Path:

@@ -30,22 +30,32 @@ def to_gray(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return gray  # type: ignore[no-any-return]
 
 
+def crop_rgb(frames: Tensor, spec: BackboneSpec) -> Tensor:
+    """The centre of clips ``[B, T, H, W, 3]``, a view."""
+    top, left, height, width = crop_box(frames.shape[2], frames.shape[3], spec.crop)
+    return frames[:, :, top : top + height, left : left + width]
+
+
+def crop_flow(flow: Tensor, spec: BackboneSpec) -> Tensor:
+    """The centre of flow clips ``[B, T, 2, H, W]``, a view."""
+    top, left, height, width = crop_box(flow.shape[3], flow.shape[4], spec.crop)
+    return flow[..., top : top + height, left : left + width]
+
+
+def flow_levels(flow: Tensor, spec: BackboneSpec) -> Tensor:
+    """Cropped flow in pixels float32 ``[B, T, 2, h, w]`` -> levels 0 to 255, float32 ``[B, T, h, w, 2]``."""
+    x = flow.mul(255 / (2 * spec.flow_bound_px)).add_(128).round_().clamp_(0, 255)
+    return x.permute(0, 1, 3, 4, 2)
+
+
 def preprocess_rgb(frames: NDArray[np.uint8] | Tensor, spec: BackboneSpec) -> Tensor:
     """RGB clips uint8 ``[B, T, H, W, 3]`` -> float32 ``[B, 3, T, h, w]`` in [-1, 1], channels last in memory."""
-    x = torch.as_tensor(frames)
-    top, left, height, width = crop_box(x.shape[2], x.shape[3], spec.crop)
-    x = x[:, :, top : top + height, left : left + width].permute(0, 4, 1, 2, 3)
-    return _scale(x.to(torch.float32, copy=True, memory_format=torch.channels_last_3d))
+    return _scale(crop_rgb(torch.as_tensor(frames), spec))
 
 
 def preprocess_flow(flow: NDArray[np.float32] | Tensor, spec: BackboneSpec) -> Tensor:
     """Flow clips in pixels float32 ``[B, T, 2, H, W]`` -> float32 ``[B, 2, T, h, w]`` in [-1, 1]."""
-    x = torch.as_tensor(flow)
-    top, left, height, width = crop_box(x.shape[3], x.shape[4], spec.crop)
-    x = x[..., top : top + height, left : left + width].permute(0, 2, 1, 3, 4)
-    x = x.to(torch.float32, copy=True, memory_format=torch.channels_last_3d)
-    bound = spec.flow_bound_px
-    return _scale(x.mul_(255 / (2 * bound)).add_(128).round_().clamp_(0, 255))
+    return _scale(flow_levels(crop_flow(torch.as_tensor(flow), spec), spec))
 
 
 def crop_box(height: int, width: int, crop: int | None) -> tuple[int, int, int, int]:
@@ -61,6 +71,7 @@ def crop_box(height: int, width: int, crop: int | None) -> tuple[int, int, int, 
     return (height - crop) // 2, (width - crop) // 2, crop, crop
 
 
-def _scale(x: Tensor) -> Tensor:
-    """0..255 -> -1..1, in place."""
+def _scale(levels: Tensor) -> Tensor:
+    """0..255 -> -1..1, channels first and last in memory."""
+    x = levels.permute(0, 4, 1, 2, 3).to(torch.float32, copy=True, memory_format=torch.channels_last_3d)
     return x.mul_(2 / 255).sub_(1)
