@@ -66,3 +66,10 @@ def test_scores_that_do_not_fit() -> None:
         score_proposals(SCORES, ATTN[:2], QUALITY, segments=SEGMENTS, seconds=SECONDS, settings=SETTINGS)
     with pytest.raises(ModelError, match="attention holds numbers that are not finite"):
         score_proposals(SCORES, ATTN * np.nan, QUALITY, segments=SEGMENTS, seconds=SECONDS, settings=SETTINGS)
+
+
+@pytest.mark.parametrize("wrong", [[8.0, 7.0], [8.0, np.nan]])
+def test_proposals_that_are_none(wrong: list[float]) -> None:
+    segments = np.array([[0.0, 4.0], [2.0, 6.0], wrong])
+    with pytest.raises(ValueError, match="ends before it starts, or its times are not finite"):
+        score_proposals(SCORES, ATTN, QUALITY, segments=segments, seconds=SECONDS, settings=SETTINGS)

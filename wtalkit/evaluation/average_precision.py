@@ -2,17 +2,19 @@
 
 Source of the semantics: ``Evaluation/eval_detection.py`` of activitynet/ActivityNet
 (``compute_average_precision_detection``, ``segment_iou``, ``interpolated_prec_rec``), which works on data frames one
-row at a time. Here every (video, class) pair is one matrix of IoUs, and only detections that can match anything enter
-a Python loop.
+row at a time. Here the detections of all classes are matched together (:mod:`wtalkit.evaluation.matching`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+
+from wtalkit.evaluation.kernels import average_precisions
 
 Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
@@ -37,112 +39,33 @@ class ClassMatches:
 
     def average_precision(self, weights: Floats | None = None) -> Floats:
         """AP at every threshold, [t]; ``weights`` counts each video so many times (for resampling), [videos]."""
-        thresholds = len(self.hit)
-        if weights is None:
-            positives = float(self.instances.sum())
-            true = np.cumsum(self.hit, axis=1).astype(np.float64)  # [t, N]
-            shown = np.arange(1, self.hit.shape[1] + 1, dtype=np.float64)
-        else:
-            positives = float(self.instances @ weights)
-            counts = weights[self.video]
-            true = np.cumsum(self.hit * counts, axis=1)
-            shown = np.cumsum(counts)
-        if positives == 0 or not self.video.size:
-            return np.zeros(thresholds)
-        recall = true / positives
-        precision = np.divide(true, shown, out=np.zeros_like(true), where=shown > 0)
-        return np.array([interpolated_area(p, r) for p, r in zip(precision, recall, strict=True)])
+        positives = float(self.instances.sum() if weights is None else self.instances @ weights)
+        found = np.zeros(len(self.hit))
+        if positives > 0 and self.video.size:
+            counts = np.ones(len(self.video)) if weights is None else weights[self.video]
+            average_precisions(*self._hits, counts, positives, found)
+        return found
+
+    @cached_property
+    def _hits(self) -> tuple[Indices, Indices]:
+        """Places of the hits, threshold by threshold, and where each threshold's begin."""
+        places = np.ascontiguousarray(np.nonzero(self.hit)[1], dtype=np.int64)
+        return places, np.append(0, np.cumsum(np.count_nonzero(self.hit, axis=1)))
 
 
 def temporal_iou(target: Floats, candidates: Floats) -> Floats:
-    """IoU of every target ``[..., P, 2]`` with every candidate ``[G, 2]``, ``[P, G]``.
+    """IoU of every target ``[P, 2]`` with every candidate of its own, ``[P, G, 2]``, or of all, ``[G, 2]``: ``[P, G]``.
 
     Two zero-length segments at one place give 0/0 = NaN, which the official evaluator takes for a match; so do we.
     """
-    start = np.maximum(target[:, None, 0], candidates[None, :, 0])
-    end = np.minimum(target[:, None, 1], candidates[None, :, 1])
+    start = np.maximum(target[:, None, 0], candidates[..., 0])
+    end = np.minimum(target[:, None, 1], candidates[..., 1])
     inter = (end - start).clip(0)
     # The order of these operations is the official one: another order moves the last bit.
-    union = (candidates[:, 1] - candidates[:, 0])[None, :] + (target[:, 1] - target[:, 0])[:, None] - inter
+    union = (candidates[..., 1] - candidates[..., 0]) + (target[:, 1] - target[:, 0])[:, None] - inter
     with np.errstate(invalid="ignore", divide="ignore"):
         iou: Floats = inter / union
     return iou
-
-
-def interpolated_area(precision: Floats, recall: Floats) -> float:
-    """Area under the envelope of the precision-recall curve (PASCAL VOC 2011, all points)."""
-    envelope = np.hstack([[0.0], precision, [0.0]])
-    steps = np.hstack([[0.0], recall, [1.0]])
-    envelope = np.maximum.accumulate(envelope[::-1])[::-1]
-    at = np.nonzero(steps[1:] != steps[:-1])[0] + 1
-    return float(np.sum((steps[at] - steps[at - 1]) * envelope[at]))
-
-
-def match_class(
-    label: str,
-    *,
-    detections: Floats,
-    detection_video: Indices,
-    scores: Floats,
-    instances: Floats,
-    instance_video: Indices,
-    videos: int,
-    thresholds: Floats,
-) -> ClassMatches:
-    """Match the detections of one class to its instances, best score first.
-
-    A detection takes the free instance of highest IoU in its video, if that IoU reaches the threshold (equality does).
-
-    Args:
-        label: the class.
-        detections: [N, 2]; a video index beyond ``videos`` - 1 stands for a video without ground truth.
-        detection_video: [N].
-        scores: [N]; equal scores keep the reverse of the order given as far as numpy's sort does, as officially.
-        instances: [G, 2], in file order.
-        instance_video: [G].
-        videos: number of videos.
-        thresholds: IoU thresholds, [t].
-    """
-    order = scores.argsort()[::-1]
-    detections, detection_video = detections[order], detection_video[order]
-    hit = np.zeros((len(thresholds), len(detections)), dtype=bool)
-    by_video = _groups(instance_video)
-    for video, rows in _groups(detection_video).items():
-        if video in by_video:
-            _match_video(detections[rows], rows, instances[by_video[video]], thresholds, hit)
-    counts = np.bincount(instance_video, minlength=videos).astype(np.intp)
-    return ClassMatches(label, detection_video, hit, counts)
-
-
-def _match_video(segments: Floats, rows: Indices, instances: Floats, thresholds: Floats, hit: Booleans) -> None:
-    """Fill ``hit[:, rows]`` for the detections of one video, given by descending score."""
-    iou = temporal_iou(segments, instances)  # [P, G]
-    # Ties in IoU are decided by numpy's default (unstable) argsort, reversed: any other order moves THUMOS14's
-    # mAP@0.1 by 1e-4. Row by row it is the same sort as the official one on a single row.
-    preference = iou.argsort(axis=1)[:, ::-1]
-    reachable = np.nonzero(~(iou < thresholds.min()).all(axis=1))[0]
-    levels = thresholds.tolist()
-    free = [[True] * len(instances) for _ in levels]
-    for row in reachable.tolist():
-        candidates = preference[row].tolist()
-        values = iou[row].tolist()
-        for number, level in enumerate(levels):
-            for candidate in candidates:
-                if values[candidate] < level:  # NaN is not below anything: it matches
-                    break
-                if free[number][candidate]:
-                    free[number][candidate] = False
-                    hit[number, rows[row]] = True
-                    break
-
-
-def _groups(keys: Indices) -> dict[int, Indices]:
-    """Positions of each key, in order."""
-    if not keys.size:
-        return {}
-    order = keys.argsort(kind="stable")
-    cuts = np.nonzero(np.diff(keys[order]))[0] + 1
-    return {int(keys[rows[0]]): rows for rows in np.split(order, cuts)}
 
 
 def mean_over_classes(matches: Sequence[ClassMatches], weights: Floats | None = None) -> Floats:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from wtalkit.annotations.activitynet import parse_activitynet
 from wtalkit.annotations.model import Annotations
-from wtalkit.evaluation.average_precision import ClassMatches, Floats, Indices, match_class
+from wtalkit.evaluation.average_precision import ClassMatches, Floats, Indices
+from wtalkit.evaluation.matching import Intervals, match
 from wtalkit.evaluation.predictions import Results, number_of
 
 
@@ -72,21 +74,17 @@ class Scored:
     def of(cls, results: Results, truth: GroundTruth) -> Scored:
         """All predictions of ``results``, in file order."""
         number = {label: index for index, label in enumerate(truth.labels)}
-        rows: list[tuple[float, float, float]] = []
-        video: list[int] = []
-        label: list[int] = []
-        for key, entries in results.items():
-            video.extend([truth.videos.get(key, len(truth.videos))] * len(entries))
-            for entry in entries:
-                start, end = entry["segment"]
-                rows.append((_number(start), _number(end), _number(entry["score"])))
-                label.append(number.get(entry["label"], -1))
-        table = np.array(rows, dtype=np.float64).reshape(-1, 3)
+        other = len(truth.videos)
+        counts = [len(entries) for entries in results.values()]
+        everything = list(chain.from_iterable(results.values()))
+        segments = [entry["segment"] for entry in everything]
+        if not set(map(len, segments)) <= {2}:
+            raise ValueError("a segment is not of a start and an end")
         return cls(
-            np.ascontiguousarray(table[:, :2]),
-            np.ascontiguousarray(table[:, 2]),
-            np.array(video, dtype=np.intp),
-            np.array(label, dtype=np.intp),
+            _numbers(list(chain.from_iterable(segments))).reshape(-1, 2),
+            _numbers([entry["score"] for entry in everything]),
+            np.repeat(np.array([truth.videos.get(key, other) for key in results], dtype=np.intp), counts),
+            np.array([number.get(entry["label"], -1) for entry in everything], dtype=np.intp),
         )
 
     def __len__(self) -> int:
@@ -99,22 +97,14 @@ class Scored:
 
 def match_all(scored: Scored, truth: GroundTruth, thresholds: Sequence[float]) -> list[ClassMatches]:
     """Match the detections of every class that has ground truth."""
-    matches = []
-    for index, label in enumerate(truth.labels):
-        detected, present = scored.label == index, truth.label == index
-        matches.append(
-            match_class(
-                label,
-                detections=scored.segments[detected],
-                detection_video=scored.video[detected],
-                scores=scored.scores[detected],
-                instances=truth.segments[present],
-                instance_video=truth.video[present],
-                videos=len(truth.videos) + 1,
-                thresholds=np.asarray(thresholds, dtype=np.float64),
-            )
-        )
-    return matches
+    return match(
+        truth.labels,
+        Intervals(scored.segments, scored.label, scored.video),
+        scored.scores,
+        Intervals(truth.segments, truth.label, truth.video),
+        videos=len(truth.videos) + 1,
+        thresholds=thresholds,
+    )
 
 
 def results_of(predictions: Mapping[str, Any]) -> Results:
@@ -128,6 +118,14 @@ def annotations_of(ground_truth: Annotations | Mapping[str, Any]) -> Annotations
     if isinstance(ground_truth, Annotations):
         return ground_truth
     return parse_activitynet(ground_truth if "database" in ground_truth else {"database": ground_truth})
+
+
+def _numbers(values: list[Any]) -> Floats:
+    """JSON numbers as floats; ``null`` is NaN, and an integer beyond their range is infinite."""
+    try:
+        return np.array(values, dtype=np.float64)
+    except (OverflowError, TypeError, ValueError):
+        return np.array([_number(value) for value in values], dtype=np.float64)
 
 
 def _number(value: Any) -> float:

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import repeat
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wtalkit.errors import ModelError
-from wtalkit.localization.nms import soft_nms
-from wtalkit.localization.oic import outer_inner_contrast
+from wtalkit.localization.curve_kernel import cut_out
+from wtalkit.localization.nms import soft_nms_by_class
 from wtalkit.localization.runs import runs_above, upsample_centred, upsample_left
 from wtalkit.localization.settings import DecoderSettings
 from wtalkit.segments import Segment
@@ -85,7 +85,7 @@ def decode(
         act_scores, attn, video_scores, timeline=timeline, settings=settings, plugin_attn=plugin_attn,
         score_logits=score_logits,
     )  # fmt: skip
-    return sorted(suppress_overlaps(found, classes, duration_s, settings), key=lambda segment: -segment.score)
+    return ranked(found, classes, duration_s, settings)
 
 
 def raw_proposals(
@@ -108,22 +108,19 @@ def raw_proposals(
     if len(video) != scores.shape[1]:
         raise ModelError(f"the video scores have {len(video)} classes, the snippets' scores {scores.shape[1]}")
     if not len(scores):
-        return _Collected().proposals(0, timeline, settings)
+        nothing = np.zeros(0, dtype=np.intp)
+        return Proposals(nothing, np.zeros((0, 2), dtype=np.intp), np.zeros((0, 2)), np.zeros(0))
     logits = _curve("score_logits", score_logits, 2, len(scores)) if settings.score == "logits" else None
     shared = list(_attention_runs(attn, plugin_attn or {}, len(scores), settings))
-    collected = _Collected()
-    for label in kept_classes(video, settings.cls_threshold):
-        # One class at a time: six hours at frame resolution are half a million points.
-        fine = contrast = _upsample(scores[:, label], settings, clip=True)
-        if logits is not None:
-            contrast = _upsample(logits[:, label], settings, clip=False)
-        # One curve at a time, too: OIC may look at another one for every level.
-        runs = chain(_class_runs(fine, contrast, settings), ((*found, contrast) for found in shared))
-        parts = [(first, stop, _contrast(curve, first, stop, settings)) for first, stop, curve in runs]
-        starts, ends, oic = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-        kept = slice(None) if settings.keep_whole else _partial(starts, ends, len(fine))
-        collected.add(int(label), starts[kept], ends[kept], oic[kept] + settings.gamma * video[label])
-    return collected.proposals(len(scores), timeline, settings)
+    kept = kept_classes(video, settings.cls_threshold)
+    rows, counts = _cut_out(scores[:, kept], None if logits is None else logits[:, kept], shared, settings)
+    points = rows[:, :2].astype(np.intp)
+    return Proposals(
+        label=np.repeat(kept, counts),
+        points=points,
+        seconds=to_seconds(points, len(scores), timeline, settings.upscale) + np.asarray(settings.time_shift),
+        scores=rows[:, 2] + np.repeat(settings.gamma * video[kept], counts),
+    )
 
 
 def kept_classes(video_scores: Floats, threshold: float) -> Indices:
@@ -143,56 +140,95 @@ def to_seconds(points: ArrayLike, snippets: int, timeline: Timeline, upscale: in
     places = np.asarray(points, dtype=np.float64)
     # Timeline.to_seconds is linear, so it holds for arrays as well as for a number.
     offset, slope = timeline.to_seconds(0.0), timeline.to_seconds(1.0) - timeline.to_seconds(0.0)
-    seconds = offset + places / upscale * slope
-    seconds = np.where(places <= 0, 0.0, seconds)
-    return np.where(places >= snippets * upscale, timeline.window_s(snippets - 1)[1], seconds) if snippets else seconds
-
-
-@dataclass
-class _Collected:
-    """Candidates of the classes so far."""
-
-    def __post_init__(self) -> None:
-        self._labels: list[Indices] = [np.zeros(0, dtype=np.intp)]
-        self._points: list[Indices] = [np.zeros((0, 2), dtype=np.intp)]
-        self._scores: list[Floats] = [np.zeros(0)]
-
-    def add(self, label: int, starts: Indices, ends: Indices, scores: Floats) -> None:
-        self._labels.append(np.full(len(starts), label, dtype=np.intp))
-        self._points.append(np.stack([starts, ends], axis=1))
-        self._scores.append(scores)
-
-    def proposals(self, snippets: int, timeline: Timeline, settings: DecoderSettings) -> Proposals:
-        points = np.concatenate(self._points)
-        seconds = to_seconds(points, snippets, timeline, settings.upscale) + np.asarray(settings.time_shift)
-        return Proposals(np.concatenate(self._labels), points, seconds, np.concatenate(self._scores))
+    seconds: Floats = offset + places / upscale * slope
+    if snippets:
+        seconds[places <= 0] = 0.0
+        seconds[places >= snippets * upscale] = timeline.window_s(snippets - 1)[1]
+    return seconds
 
 
 def suppress_overlaps(
     found: Proposals, classes: Sequence[str], duration_s: float, settings: DecoderSettings
 ) -> Iterator[Segment]:
     """Soft-NMS class by class; clips to the video and leaves out what has no length then."""
-    for label in np.unique(found.label):
-        chosen = np.nonzero(found.label == label)[0]
+    yield from _segments(*_kept(found, duration_s, settings), classes)
+
+
+def ranked(found: Proposals, classes: Sequence[str], duration_s: float, settings: DecoderSettings) -> list[Segment]:
+    """What :func:`suppress_overlaps` gives, by descending score."""
+    label, seconds, scores = _kept(found, duration_s, settings)
+    order = np.argsort(-scores, kind="stable")
+    return _segments(label[order], seconds[order], scores[order], classes)
+
+
+def _kept(found: Proposals, duration_s: float, settings: DecoderSettings) -> tuple[Indices, Floats, Floats]:
+    """Class, seconds within the video and score of what Soft-NMS leaves, class by class."""
+    if (found.label[1:] < found.label[:-1]).any():
+        order = np.argsort(found.label, kind="stable")
+        found = Proposals(found.label[order], found.points[order], found.seconds[order], found.scores[order])
+    kept, scores = soft_nms_by_class(
         # The codes that add one to lengths count in points, except LAC's; everyone else compares seconds.
-        boxes = found.points[chosen] if settings.plus_one is True else found.seconds[chosen]
-        kept, scores = soft_nms(
-            boxes,
-            found.scores[chosen],
-            kind=settings.nms,
-            sigma=settings.sigma,
-            tiou=settings.tiou,
-            min_score=settings.min_score,
-            plus_one=bool(settings.plus_one),
-        )
-        if settings.drop_short:
-            # Only now: a short segment still lowers the scores of those it overlaps.
-            long_enough = np.diff(found.points[chosen][kept], axis=1)[:, 0] > settings.drop_short * settings.upscale
-            kept, scores = kept[long_enough], scores[long_enough]
-        seconds = found.seconds[chosen][kept].clip(0.0, duration_s)
-        for (start, end), score in zip(seconds.tolist(), scores.tolist(), strict=True):
-            if start < end:
-                yield Segment(start, end, classes[label], score)
+        found.points if settings.plus_one is True else found.seconds,
+        found.scores,
+        found.label,
+        kind=settings.nms,
+        sigma=settings.sigma,
+        tiou=settings.tiou,
+        min_score=settings.min_score,
+        plus_one=bool(settings.plus_one),
+    )
+    if settings.drop_short:
+        # Only now: a short segment still lowers the scores of those it overlaps.
+        long_enough = np.diff(found.points[kept], axis=1)[:, 0] > settings.drop_short * settings.upscale
+        kept, scores = kept[long_enough], scores[long_enough]
+    seconds = found.seconds[kept].clip(0.0, duration_s)
+    label, has_length = found.label[kept], seconds[:, 0] < seconds[:, 1]
+    if has_length.all():
+        return label, seconds, scores
+    return label[has_length], seconds[has_length], scores[has_length]
+
+
+def _segments(label: Indices, seconds: Floats, scores: Floats, classes: Sequence[str]) -> list[Segment]:
+    """The rows as segments; those given lie at or after 0 and have a length."""
+    names = [classes[number] for number in label.tolist()]
+    rows = zip(*seconds.T.tolist(), names, scores.tolist(), strict=True)
+    if not (np.isfinite(seconds).all() and np.isfinite(scores).all()):
+        return [Segment(*row) for row in rows]  # which says what is wrong
+    # What the constructor checks was checked for all at once; calling it takes longer than all the rest of decoding.
+    segments = list(map(object.__new__, repeat(Segment, len(names))))
+    fields = [{"start_s": start, "end_s": end, "label": name, "score": score} for start, end, name, score in rows]
+    for _ in map(object.__setattr__, segments, repeat("__dict__"), fields):
+        pass
+    return segments
+
+
+def _cut_out(
+    scores: Floats, logits: Floats | None, shared: Sequence[tuple[Indices, Indices]], settings: DecoderSettings
+) -> tuple[Floats, Indices]:
+    """Rows of start, end and OIC of all classes kept [T, K], class by class, and how many each class has."""
+    curves = np.ascontiguousarray(scores.T)
+    levels = np.asarray(settings.thresholds, dtype=np.float64)
+    nothing = np.zeros(0, dtype=np.int64)
+    return cut_out(
+        curves,
+        curves if logits is None else np.ascontiguousarray(logits.T),
+        logits is None,
+        levels,
+        levels.argsort(),
+        np.concatenate([nothing, *(starts for starts, _ in shared)]),
+        np.concatenate([nothing, *(ends for _, ends in shared)]),
+        settings.upscale,
+        settings.interpolation == "centred",
+        settings.interpolation != "left_beyond",  # extrapolation may leave the range of a probability
+        settings.strict,
+        settings.min_points,
+        settings.lose_lone_first,
+        settings.oic_below == "zero",
+        settings.inflation,
+        settings.whole_margins,
+        settings.oic_pad == "zero",
+        settings.keep_whole,
+    )
 
 
 def _attention_runs(
@@ -200,59 +236,29 @@ def _attention_runs(
 ) -> Iterator[tuple[Indices, Indices]]:
     """Runs of the attentions, which every kept class gets."""
     if settings.attn_thresholds:
-        curve = _upsample(_curve("attn", attn, 1, snippets), settings, clip=True)
+        curve = _upsample(_curve("attn", attn, 1, snippets), settings)
         yield _runs(curve, settings.attn_thresholds, settings)
     for name, levels in settings.plugin_thresholds.items():
-        curve = _upsample(_curve(f"the attention of {name}", plugin_attn.get(name), 1, snippets), settings, clip=True)
+        curve = _upsample(_curve(f"the attention of {name}", plugin_attn.get(name), 1, snippets), settings)
         yield _runs(curve, levels, settings)
 
 
-def _class_runs(
-    curve: Floats, contrast: Floats, settings: DecoderSettings
-) -> Iterator[tuple[Indices, Indices, Floats]]:
-    """Starts and ends of a class's runs, and the curve that OIC of them looks at."""
-    yield *_runs(curve, settings.thresholds if settings.oic_below == "keep" else (), settings), contrast
-    if settings.oic_below == "zero":
-        for level in settings.thresholds:
-            yield *_runs(curve, (level,), settings), np.where(curve < level, 0.0, contrast)
-
-
-def _contrast(curve: Floats, starts: Indices, ends: Indices, settings: DecoderSettings) -> Floats:
-    return outer_inner_contrast(
+def _runs(curve: Floats, levels: Sequence[float], settings: DecoderSettings) -> tuple[Indices, Indices]:
+    return runs_above(
         curve,
-        starts,
-        ends,
-        inflation=settings.inflation,
-        whole_margins=settings.whole_margins,
-        pad=settings.oic_pad,
+        levels,
+        strict=settings.strict,
+        min_points=settings.min_points,
+        lose_lone_first=settings.lose_lone_first,
     )
 
 
-def _partial(starts: Indices, ends: Indices, points: int) -> NDArray[np.bool_]:
-    """Which runs leave something of the curve out; all when none does."""
-    partial = (starts > 0) | (ends < points)
-    return partial if partial.any() else ~partial
-
-
-def _runs(curve: Floats, levels: Sequence[float], settings: DecoderSettings) -> tuple[Indices, Indices]:
-    if settings.lose_lone_first:
-        # `np.where(...)[0].any()` in the codes is False when index 0 is the only one above the level.
-        levels = [level for level in levels if not _only_first_above(curve, level, settings.strict)]
-    return runs_above(curve, levels, strict=settings.strict, min_points=settings.min_points)
-
-
-def _only_first_above(curve: Floats, level: float, strict: bool) -> bool:
-    above = curve > level if strict else curve >= level
-    return bool(above[0]) and int(above.sum()) == 1
-
-
-def _upsample(curves: Floats, settings: DecoderSettings, *, clip: bool) -> Floats:
+def _upsample(curve: Floats, settings: DecoderSettings) -> Floats:
     if settings.upscale == 1:
-        return curves
+        return curve
     grow = upsample_centred if settings.interpolation == "centred" else upsample_left
-    fine = grow(curves, settings.upscale)
-    # Extrapolation may leave the range of a probability.
-    return fine.clip(0.0, 1.0) if clip and settings.interpolation != "left_beyond" else fine
+    fine = grow(curve, settings.upscale)
+    return fine if settings.interpolation == "left_beyond" else fine.clip(0.0, 1.0)
 
 
 def _curve(name: str, values: ArrayLike | None, dimensions: int, snippets: int) -> Floats:

@@ -1,8 +1,8 @@
 """Non-maximum suppression in time: the soft kinds of the authors' codes, and the hard one.
 
 ``soft_nms`` follows ``soft_nms`` of CO2-Net (``utils/wsad_utils.py``) and P-MIL (``utils.py``), which agree bit for
-bit, and the BSN variant that ACRNet uses. Candidates are only ever compared with candidates of their own class: call
-it once per video and class.
+bit, and the BSN variant that ACRNet uses. Candidates are only ever compared with candidates of their own class:
+``soft_nms`` takes those of one video and class, ``soft_nms_by_class`` those of all classes of a video.
 """
 
 from __future__ import annotations
@@ -51,16 +51,33 @@ def soft_nms(
         ValueError: unknown kind, shapes that do not fit, or numbers that are not finite.
     """
     boxes, values = _checked(segments, scores, kind, sigma)
-    if not values.size:
-        return np.zeros(0, dtype=np.intp), values
-    starts, ends, order = boxes[:, 0].copy(), boxes[:, 1].copy(), np.arange(len(values), dtype=np.int64)
-    least = -np.inf if min_score is None else float(min_score)
-    extra = 1.0 if plus_one else 0.0
-    taken = suppress(starts, ends, values, order, get_args(Kind).index(kind), sigma, tiou, least, extra)
-    order, values = order[:taken].astype(np.intp), values[:taken]
-    # Negative scores *rise* when they are multiplied, so the order of emission need not be the order of the scores.
-    ranked = np.argsort(-values, kind="stable")
-    return order[ranked], values[ranked]
+    bounds = np.array([0, len(values)])
+    return _suppressed(boxes, values, bounds, kind, sigma, tiou, min_score, plus_one)
+
+
+def soft_nms_by_class(
+    segments: Floats | Indices,
+    scores: Floats,
+    label: Indices,
+    *,
+    kind: Kind,
+    sigma: float,
+    tiou: float,
+    min_score: float | None,
+    plus_one: bool,
+) -> tuple[Indices, Floats]:
+    """What :func:`soft_nms` gives for the segments of each class on their own, in one call; nothing is checked.
+
+    Args:
+        segments: finite start and end, the end not before the start, [N, 2].
+        scores: finite, [N].
+        label: class of each, rising, [N].
+
+    Returns:
+        Indices of the segments kept and their new scores, class by class, by descending new score within one.
+    """
+    bounds = np.concatenate([[0], np.nonzero(label[1:] != label[:-1])[0] + 1, [len(label)]])
+    return _suppressed(segments, scores, bounds, kind, sigma, tiou, min_score, plus_one)
 
 
 def hard_nms(segments: ArrayLike, scores: ArrayLike, tiou: float, *, plus_one: bool = False) -> Indices:
@@ -76,6 +93,34 @@ def temporal_iou(segment: ArrayLike, others: ArrayLike, *, plus_one: bool = Fals
     union = (one[1] - one[0] + extra) + (many[:, 1] - many[:, 0] + extra) - inter
     iou: Floats = np.divide(inter, union, out=np.zeros_like(inter), where=union > 0)
     return iou
+
+
+def _suppressed(
+    boxes: Floats | Indices,
+    scores: Floats,
+    bounds: Indices,
+    kind: Kind,
+    sigma: float,
+    tiou: float,
+    min_score: float | None,
+    plus_one: bool,
+) -> tuple[Indices, Floats]:
+    """Indices and new scores of what is kept of the groups that ``bounds`` part."""
+    sizes = bounds[1:] - bounds[:-1]
+    first = bounds[:-1].repeat(sizes)  # of each row's group
+    by_start = np.lexsort((boxes[:, 1], boxes[:, 0], first))  # equal ones side by side
+    starts, ends = np.ascontiguousarray(boxes[by_start].T, dtype=np.float64)
+    scores = scores[by_start]
+    numbers = by_start - first
+    least = -np.inf if min_score is None else float(min_score)
+    extra = 1.0 if plus_one else 0.0
+    counts = suppress(starts, ends, scores, numbers, bounds, get_args(Kind).index(kind), sigma, tiou, least, extra)
+    if counts.sum() < len(scores):
+        taken = np.arange(len(scores)) - first < counts.repeat(sizes)
+        first, numbers, scores = first[taken], numbers[taken], scores[taken]
+    # Negative scores *rise* when they are multiplied, so the order of taking need not be the order of the scores.
+    ranked = np.lexsort((-scores, first))
+    return (first + numbers)[ranked], scores[ranked]
 
 
 def _checked(segments: ArrayLike, scores: ArrayLike, kind: str, sigma: float) -> tuple[Floats, Floats]:

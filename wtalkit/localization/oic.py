@@ -7,6 +7,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from wtalkit.localization.curve_kernel import contrasts
+
 Floats = NDArray[np.float64]
 
 
@@ -37,38 +39,8 @@ def outer_inner_contrast(
     Raises:
         ValueError: a segment is empty or leaves the curve.
     """
-    values = np.asarray(curve, dtype=np.float64)
-    first, stop = np.asarray(starts, dtype=np.float64), np.asarray(ends, dtype=np.float64)
-    count = len(values)
-    if first.size and not ((first >= 0) & (first < stop) & (stop <= count)).all():
-        raise ValueError(f"a segment is empty or leaves the {count} points of the curve")
-    length = stop - first
-    reach = inflation * length
-    # int() of the codes cuts towards zero; after the clipping at 0 that is rounding down.
-    low, high = first - reach, stop + reach
-    if whole_margins:
-        low, high = np.floor(low), np.floor(stop - 1 + reach) + 1
-    inside_low, inside_high = np.maximum(low, 0.0), np.minimum(high, float(count))
-    if pad == "clip":
-        low, high = inside_low, inside_high
-    area = _Area(values)
-    inner = area.between(first, stop) / length
-    width = (first - low) + (high - stop)
-    outer = area.between(inside_low, first) + area.between(stop, inside_high)
-    return inner - np.divide(outer, width, out=np.zeros_like(outer), where=width > 0)
-
-
-class _Area:
-    """Area under a curve of unit-wide steps between any two places, by cumulative sums."""
-
-    def __init__(self, values: Floats) -> None:
-        self._values = np.append(values, 0.0)
-        self._sums = np.append(0.0, np.cumsum(values))
-
-    def between(self, left: Floats, right: Floats) -> Floats:
-        return self._up_to(right) - self._up_to(left)
-
-    def _up_to(self, place: Floats) -> Floats:
-        whole = np.floor(place).astype(np.intp)
-        area: Floats = self._sums[whole] + (place - whole) * self._values[whole]
-        return area
+    values = np.ascontiguousarray(curve, dtype=np.float64)
+    first, stop = (np.ascontiguousarray(places, dtype=np.float64) for places in (starts, ends))
+    if first.size and not ((first >= 0) & (first < stop) & (stop <= len(values))).all():
+        raise ValueError(f"a segment is empty or leaves the {len(values)} points of the curve")
+    return contrasts(values, first, stop, inflation, whole_margins, pad == "zero")

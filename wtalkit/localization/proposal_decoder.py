@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from wtalkit.errors import ModelError
-from wtalkit.localization.decoder import Floats, Proposals, finite, kept_classes, suppress_overlaps
+from wtalkit.localization.decoder import Floats, Proposals, finite, kept_classes, ranked
 from wtalkit.localization.settings import DecoderSettings
 from wtalkit.segments import Segment
 
@@ -46,7 +46,7 @@ def decode_proposals(
         ModelError: scores are misshapen or not finite.
     """
     found = score_proposals(scores, attn, quality, segments=segments, seconds=seconds, settings=settings)
-    return sorted(suppress_overlaps(found, classes, duration_s, settings), key=lambda segment: -segment.score)
+    return ranked(found, classes, duration_s, settings)
 
 
 def score_proposals(
@@ -62,6 +62,7 @@ def score_proposals(
 
     Raises:
         ModelError: scores are misshapen or not finite.
+        ValueError: a proposal ends before it starts, or is not of finite numbers.
     """
     probabilities = finite("the proposals' class scores", scores, 2)[:, :-1]
     attention, completeness = finite("the proposals' attention", attn, 1), finite("their quality", quality, 1)
@@ -69,6 +70,9 @@ def score_proposals(
     times = np.asarray(seconds, dtype=np.float64).reshape(-1, 2)
     if len({len(probabilities), len(attention), len(completeness), len(boxes), len(times)}) != 1:
         raise ModelError(f"{len(boxes)} proposals got {len(probabilities)} scores and {len(attention)} attentions")
+    for places in (boxes, times):
+        if not (np.isfinite(places).all() and (places[:, 0] <= places[:, 1]).all()):
+            raise ValueError("a proposal ends before it starts, or its times are not finite")
     video = proposal_video_scores(probabilities, attention)
     kept = kept_classes(video, settings.cls_threshold) if len(boxes) else np.zeros(0, dtype=np.intp)
     fused = probabilities[:, kept] * (attention * completeness)[:, None] + settings.gamma * video[kept]  # (M, kept)

@@ -7,12 +7,19 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from wtalkit.localization.curve_kernel import find_runs
+
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
 
 def runs_above(
-    curve: ArrayLike, thresholds: Sequence[float], *, strict: bool = False, min_points: int = 1
+    curve: ArrayLike,
+    thresholds: Sequence[float],
+    *,
+    strict: bool = False,
+    min_points: int = 1,
+    lose_lone_first: bool = False,
 ) -> tuple[Indices, Indices]:
     """Maximal runs of consecutive points at or above each threshold.
 
@@ -21,19 +28,14 @@ def runs_above(
         thresholds: levels; runs are listed level by level, in time within a level.
         strict: above (>) instead of at or above (>=).
         min_points: shorter runs are left out.
+        lose_lone_first: a level that the first point alone reaches has no run.
 
     Returns:
         Starts and half-open ends in points, [N] each. Levels that cut out the same run list it again.
     """
-    values = np.asarray(curve, dtype=np.float64)
-    levels = np.asarray(thresholds, dtype=np.float64)[:, None]
-    above = np.zeros((len(levels), len(values) + 2), dtype=np.int8)
-    above[:, 1:-1] = values > levels if strict else values >= levels
-    steps = np.diff(above, axis=1)
-    # Row-major order pairs the k-th rise of a level with its k-th fall.
-    starts, ends = np.nonzero(steps == 1)[1], np.nonzero(steps == -1)[1]
-    long_enough = ends - starts >= min_points
-    return starts[long_enough], ends[long_enough]
+    values = np.ascontiguousarray(curve, dtype=np.float64)
+    levels = np.asarray(thresholds, dtype=np.float64)
+    return find_runs(values, levels, levels.argsort(), strict, min_points, lose_lone_first)
 
 
 def upsample_centred(curves: ArrayLike, factor: int) -> Floats:
