@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from tests.training.conftest import CLASSES, Project
 from tests.training.test_loop import interrupt_at
 from wtalkit import runs
-from wtalkit.detection import Detector
+from wtalkit.detector import Detector
 from wtalkit.errors import ConfigError, ModelError, ProposalsError, UsageError
 from wtalkit.evaluation import to_document
 from wtalkit.features import FeatureFolder

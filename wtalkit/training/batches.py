@@ -12,14 +12,17 @@ Every video is seen once before any is seen twice. How a video becomes the rows 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from wtalkit.methods.interface import Batch, VideoMeta
 from wtalkit.training.data import TrainingSet
+from wtalkit.training.resident import Resident
 from wtalkit.training.sampling import acrnet_slots, random_perturb, uniform
 from wtalkit.training.settings import TrainSettings
 
@@ -61,10 +64,17 @@ class Batches:
         data: the training videos.
         settings: batch size, length, sampling and pairs.
         generator: source of all choices.
+        resident: the features where they lie on the device; batches are cut there then.
     """
 
-    def __init__(self, data: TrainingSet, settings: TrainSettings, generator: np.random.Generator) -> None:
-        self._data, self._settings, self._generator = data, settings, generator
+    def __init__(
+        self,
+        data: TrainingSet,
+        settings: TrainSettings,
+        generator: np.random.Generator,
+        resident: Resident | None = None,
+    ) -> None:
+        self._data, self._settings, self._generator, self._resident = data, settings, generator, resident
         self._order = Order(len(data), generator)
         self._partners = [rows for rows in (np.flatnonzero(column) for column in data.labels.T) if len(rows) > 1]
 
@@ -105,17 +115,11 @@ class Batches:
 
     def _assemble(self, rows: list[int], pairs: int) -> Batch:
         data = self._data
-        width = data.spec.dim // 2
         chosen = [self._positions(data.arrays.lengths[row]) for row in rows]
         longest = self._settings.length if self._settings.compile else max(map(len, chosen))
-        rgb = np.zeros((len(rows), longest, width), np.float32)
-        flow = np.zeros_like(rgb)
         mask = np.zeros((len(rows), longest), bool)
         points = None if data.points is None else np.zeros((len(rows), longest, len(data.classes)), np.float32)
         for place, (row, positions) in enumerate(zip(rows, chosen, strict=True)):
-            array = data.arrays[row]
-            rgb[place, : len(positions)] = array[positions, :width]
-            flow[place, : len(positions)] = array[positions, width:]
             mask[place, : len(positions)] = True
             if points is not None:
                 points[place, : len(positions)] = data.point_labels(row)[positions]
@@ -129,12 +133,25 @@ class Batches:
             )
             for row, positions in zip(rows, chosen, strict=True)
         )
+        take = self._read if self._resident is None else self._resident.take
+        rgb, flow = take(rows, chosen, longest)
         return Batch(
-            rgb=torch.from_numpy(rgb),
-            flow=torch.from_numpy(flow),
+            rgb=rgb,
+            flow=flow,
             mask=torch.from_numpy(mask),
             labels=torch.from_numpy(data.labels[rows]),
             meta=meta,
             pairs=tuple((2 * pair, 2 * pair + 1) for pair in range(pairs)),
             points=None if points is None else torch.from_numpy(points),
         )
+
+    def _read(self, rows: Sequence[int], chosen: Sequence[Positions], longest: int) -> tuple[Tensor, Tensor]:
+        """RGB and flow (B, ``longest``, D) out of the arrays in memory, or on disk."""
+        width = self._data.spec.dim // 2
+        rgb = np.zeros((len(rows), longest, width), np.float32)
+        flow = np.zeros_like(rgb)
+        for place, (row, positions) in enumerate(zip(rows, chosen, strict=True)):
+            array = self._data.arrays[row]
+            rgb[place, : len(positions)] = array[positions, :width]
+            flow[place, : len(positions)] = array[positions, width:]
+        return torch.from_numpy(rgb), torch.from_numpy(flow)

@@ -81,6 +81,7 @@ def fit(
     from wtalkit.training.checkpoint import load_checkpoint
     from wtalkit.training.loop import Loop
     from wtalkit.training.proposal_batches import ProposalBatches, TrainingProposals
+    from wtalkit.training.resident import hold
 
     settings = plan.recipe.settings
     device = torch.device(plan.device)
@@ -91,11 +92,16 @@ def fit(
         for note in model.base.notes():
             say(note)
         generator = np.random.default_rng(plan.seed)
+        model.to(device)
+        batches: Batches | ProposalBatches
+        if candidates is None:
+            batches = Batches(data, settings, generator, hold(data.arrays, device, settings.resident, say))
+        else:
+            proposals = TrainingProposals.of(data, candidates.pools).held_on(device, settings.resident, say)
+            batches = ProposalBatches(proposals, settings, generator)
         loop = Loop(
-            model.to(device),
-            Batches(data, settings, generator)
-            if candidates is None
-            else ProposalBatches(TrainingProposals.of(data, candidates.pools), settings, generator),
+            model,
+            batches,
             settings,
             run,
             digest=data.digest if candidates is None else f"{data.digest}{PROPOSALS_MARK}{candidates.digest}",

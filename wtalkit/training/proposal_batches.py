@@ -5,8 +5,8 @@ Features and proposals never change in training, so neither do a proposal's regi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,8 @@ from wtalkit.methods.regions import pool_regions
 from wtalkit.proposals import Pool
 from wtalkit.training.batches import Order
 from wtalkit.training.data import MEMORY_LIMIT_BYTES, TrainingSet
-from wtalkit.training.settings import TrainSettings
+from wtalkit.training.resident import is_held
+from wtalkit.training.settings import Residence, TrainSettings
 
 Array = NDArray[np.float32]
 
@@ -48,6 +49,21 @@ class TrainingProposals:
             kept.append(_regions(array, pool) if size <= limit_bytes else None)
         return cls(data, tuple(pools), tuple(kept))
 
+    def held_on(self, device: torch.device, residence: Residence, say: Callable[[str], None]) -> TrainingProposals:
+        """The same with the regions on ``device``, if :func:`wtalkit.training.resident.is_held` says so.
+
+        Raises:
+            MachineError: they have to lie there, and do not fit.
+        """
+        size = len(self) * 3 * self.data.spec.dim * 4
+        if not is_held(size, "proposals' features", device, residence, say):
+            return self
+        regions = (
+            _regions(array, pool) if kept is None else kept
+            for array, pool, kept in zip(self.data.arrays, self.pools, self.regions, strict=True)
+        )
+        return replace(self, regions=tuple(each.to(device) for each in regions))
+
     def __len__(self) -> int:
         """Proposals of all videos."""
         return sum(map(len, self.pools))
@@ -59,7 +75,7 @@ class TrainingProposals:
         segments = torch.from_numpy(chosen.segments.astype(np.float32))
         if regions is None:
             return _regions(self.data.arrays[row], chosen), segments
-        return (regions if places is None else regions[torch.from_numpy(places)]), segments
+        return (regions if places is None else regions[torch.from_numpy(places).to(regions.device)]), segments
 
 
 class ProposalBatches:

@@ -10,6 +10,7 @@ Count = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Residence = Literal["auto"] | bool
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -76,6 +77,10 @@ class TrainSettings(_Strict):
     compile: bool = False
     """Compile the network with ``torch.compile`` before the first step; every batch is padded to ``length`` then, so
     that there is one shape to compile for."""
+
+    resident: Residence = "auto"
+    """Whether the features lie on the device during training, see :mod:`wtalkit.training.resident`. ``auto``: on a GPU
+    where they fit into half of its free memory. Batches are the same either way."""
 
     log_every: Count = 10
     """Steps from one line of metrics.jsonl to the next."""
