@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from statistics import median
@@ -23,6 +23,11 @@ STAGES = {
     "evaluation": "wtalkit.bench.evaluation",
 }
 """Modules with a function ``measure(case: Case) -> Iterator[Row]``, in the order in which data flows."""
+NETWORKS = {
+    "training": "wtalkit.bench.networks:measure_training_stage",
+    "proposals": "wtalkit.bench.networks:measure_proposals_stage",
+}
+"""Stages that are measured on a GPU, and on a CPU where they are asked for by name; they have commands of their own."""
 
 
 @dataclass(frozen=True)
@@ -86,15 +91,28 @@ class Row:
         return asdict(self)
 
 
+def stages_to_measure(names: Sequence[str], *, on_gpu: bool) -> list[str]:
+    """The stages named, each once, or all that a machine is measured on.
+
+    Raises:
+        UsageError: no such stage.
+    """
+    known = {**STAGES, **NETWORKS}
+    for name in names:
+        if name not in known:
+            raise UsageError(f"unknown stage {name!r}", remedy=remedy(name, known))
+    return list(dict.fromkeys(names)) or list(known if on_gpu else STAGES)
+
+
 def measure_stage(name: str, case: Case) -> Iterator[Row]:
     """Measure one stage, row by row.
 
     Raises:
         UsageError: no such stage.
     """
-    if name not in STAGES:
-        raise UsageError(f"unknown stage {name!r}", remedy=remedy(name, STAGES))
-    yield from import_module(STAGES[name]).measure(case)
+    stages_to_measure([name], on_gpu=False)
+    module, _, function = {**STAGES, **NETWORKS}[name].partition(":")
+    yield from getattr(import_module(module), function or "measure")(case)
 
 
 @dataclass(frozen=True)
