@@ -31,7 +31,7 @@ from wtalkit.annotations import load_annotations
 from wtalkit.annotations.points import points_from_segments
 from wtalkit.atomic import write_text
 from wtalkit.catalogue import Measured
-from wtalkit.detection import Detector
+from wtalkit.detector import Detector
 from wtalkit.evaluation import mean_average_precision
 from wtalkit.evaluation.ambiguous import drop_ambiguous
 from wtalkit.features import FeatureFolder

@@ -13,7 +13,7 @@ from wtalkit.inputs import Failure
 from wtalkit.segments import Detections
 
 if TYPE_CHECKING:
-    from wtalkit.detection import Detector
+    from wtalkit.detector import Detector
 
 _NUMBER = r"(-?[0-9][^\s,\]]*)"
 _PAIR = re.compile(rf"\[\n\s+{_NUMBER},\n\s+{_NUMBER}\n\s+\]")

@@ -11,6 +11,11 @@ from pathlib import Path
 
 from wtalkit.errors import MachineError
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 TEMPORARY_SUFFIX = ".wtalkit-partial"
 
 
@@ -23,11 +28,12 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     final = Path(path)
     temporary: Path | None = None
+    handle: int | None = None
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=".", suffix=TEMPORARY_SUFFIX, dir=final.parent)
-        os.close(handle)
         temporary = Path(name)
+        _lock(handle)
         yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
@@ -35,15 +41,24 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.replace(final)
         _sync_folder(final.parent)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise MachineError("no space left on the disk", file=final, remedy="Free some and run again") from error
-        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-            raise MachineError("the folder cannot be written to", file=final.parent) from error
+        if (translated := disk_error(error, final)) is not None:
+            raise translated from error
         raise
     finally:
         if temporary is not None:
             with suppress(FileNotFoundError):
                 temporary.unlink()
+        if handle is not None:
+            os.close(handle)
+
+
+def disk_error(error: OSError, path: Path) -> MachineError | None:
+    """What a failure to write ``path`` means to a person; None for failures of another kind."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return MachineError("no space left on the disk", file=path, remedy="Free some and run again")
+    if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+        return MachineError("the folder cannot be written to", file=path.parent)
+    return None
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
@@ -53,10 +68,24 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove temporaries that a killed run left in ``folder`` and below."""
+    """Remove temporaries that a killed run left in ``folder`` and below; those of a run that lives are locked."""
     for leftover in folder.rglob(f".*{TEMPORARY_SUFFIX}"):
-        with suppress(OSError):
-            leftover.unlink()
+        with suppress(OSError), leftover.open("rb") as handle:
+            if _lock(handle.fileno()):
+                leftover.unlink()
+
+
+def _lock(handle: int) -> bool:
+    """Whether nobody else holds the file, which then is ours until the handle is closed."""
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        pass
+    return True
 
 
 def _umask() -> int:

@@ -1,48 +1,26 @@
-"""From a video, or its features, to segments: the model says which features it needs, the rest follows."""
+"""From videos, or their features, to segments."""
 
 from __future__ import annotations
 
-import logging
-import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property, partial
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
-from wtalkit.errors import InputError, ModelError, ProposalsError, UsageError, WtalkitError
-from wtalkit.features import FeatureFile, FeatureSpec, read_features
-from wtalkit.inputs import FEATURES_SUFFIX, Failure, Input, gather
-from wtalkit.localizer import Localizer
+from wtalkit.detector import Detector, Show
+from wtalkit.errors import InputError
+from wtalkit.inputs import Failure, Input, attempt, gather
 from wtalkit.project import Project
-from wtalkit.proposals import Proposer, Supervision, strongest
-from wtalkit.segments import Detections, Segment
-from wtalkit.suggest import remedy
-from wtalkit.zoo import Choice, choose_model
+from wtalkit.segments import Detections
+from wtalkit.zoo import choose_model
 
 if TYPE_CHECKING:
-    from wtalkit.extraction import Progress, VideoFeaturizer
-    from wtalkit.localization import Proposals
-    from wtalkit.modelfile import LoadedModel
-    from wtalkit.proposals import ProposalFile
+    from wtalkit.extraction.lanes import Lane
+    from wtalkit.features import FeatureFile
 
-log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Show:
-    """Which of a video's candidates are wanted.
-
-    Attributes:
-        threshold: least score, in place of the model's own.
-        everything: every scored candidate, as scoring uses them, instead of what a person wants to see.
-        classes: only these; None for all.
-    """
-
-    threshold: float | None = None
-    everything: bool = False
-    classes: tuple[str, ...] | None = None
+__all__ = ["Detector", "Show", "detect", "detect_many"]
 
 
 def detect(
@@ -86,7 +64,9 @@ def detect(
 def detect_many(
     inputs: Iterable[Input], detector: Detector, show: Show, *, starting: Callable[[Input], None] | None = None
 ) -> Iterator[Detections | Failure]:
-    """Find the actions in one input after the other; one that fails never stops the others.
+    """Find the actions in many inputs; one that fails never stops the others.
+
+    Several videos are worked on at once; answers come in the order of the inputs.
 
     Args:
         inputs: what :func:`wtalkit.inputs.gather` found.
@@ -94,309 +74,44 @@ def detect_many(
         show: which candidates are wanted.
         starting: called before each input.
     """
-    for each in inputs:
-        if starting is not None:
-            starting(each)
-        try:
-            yield detector.detect(each, show)
-        except InputError as error:
-            yield Failure.of(each.path, error)
-        except (WtalkitError, MemoryError):
-            raise
-        except Exception as error:
-            log.debug("%s", each.path, exc_info=True)
-            yield Failure(str(each.path), f"a defect of wtalkit: {type(error).__name__}: {error}. --debug shows where")
+    given = list(inputs)
+    ready: dict[Input, FeatureFile | Failure] = {}
+    with closing(_features([each for each in given if each.kind == "video"], detector, starting)) as made:
+        for each in given:
+            if each.kind != "video":
+                if starting is not None:
+                    starting(each)
+                yield attempt(each.path, partial(detector.detect, each, show))
+                continue
+            while each not in ready:
+                video, found = next(made)
+                ready[video] = found
+            features = ready.pop(each)
+            if isinstance(features, Failure):
+                yield features
+            else:
+                yield attempt(each.path, partial(detector.judge, features, each, show))
 
 
-class Detector:
-    """A model, ready for videos and feature files.
+def _features(
+    videos: Sequence[Input], detector: Detector, starting: Callable[[Input], None] | None
+) -> Generator[tuple[Input, FeatureFile | Failure], None, None]:
+    """The features of all videos, in the order in which they are ready."""
+    if not videos:
+        return
+    from wtalkit.extraction.lanes import Begun, Done
 
-    Attributes:
-        choice: which model, and why.
-        loaded: the model and its header.
-        spec: the features it was trained on.
-        localizer: what turns features into candidates.
-        proposals: a file of proposals in use; None where the model makes its own, or works on snippets.
-        progress: told how far the current video is, see :class:`wtalkit.extraction.VideoFeaturizer`.
-        raw: where the raw proposals of each video are kept, by key; None keeps none.
-    """
+    featurizer = detector.featurizer
 
-    def __init__(
-        self,
-        choice: Choice,
-        *,
-        device: str = "auto",
-        offline: bool = False,
-        on_partial: Literal["error", "keep"] = "error",
-        assume_spec: str | None = None,
-        proposals: str | os.PathLike[str] | None = None,
-        progress: Callable[[Progress], None] | None = None,
-    ) -> None:
-        """Load the model.
+    def work(video: Input, lane: Lane) -> FeatureFile | Failure:
+        return attempt(video.path, partial(featurizer.collect, video, lane))
 
-        Raises:
-            ModelError: the file is not a model, or it judges proposals and there are none to be had.
-            ProposalsError: the file of proposals cannot be used.
-        """
-        from wtalkit.features import preset
-        from wtalkit.modelfile import load_model
-
-        self.choice = choice
-        self.loaded: LoadedModel = load_model(choice.path)
-        if self.loaded.header.feature_spec is None:
-            raise ModelError("does not say which features it was trained on, so it cannot be used", file=choice.path)
-        self.spec = FeatureSpec.from_dict(self.loaded.header.feature_spec)
-        self.device_name, self.offline, self.on_partial, self.progress = device, offline, on_partial, progress
-        self.assume = None if assume_spec is None else preset(assume_spec)
-        self.localizer = Localizer.of(self.loaded, self.spec.timeline)
-        self.proposals = self._proposals(proposals)
-        self.raw: dict[str, Proposals] | None = None
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        return tuple(self.loaded.header.classes)
-
-    @cached_property
-    def featurizer(self) -> VideoFeaturizer:
-        """What turns videos into this model's features; loaded on first use.
-
-        Raises:
-            ModelError: the backbone's weights or the flow are not those the model was trained with.
-            MachineError: weights or device are not to be had.
-        """
-        from wtalkit.backbones import load_backbone
-        from wtalkit.extraction import VideoFeaturizer
-        from wtalkit.flow import get_flow
-
-        backbone = load_backbone(self.spec.backbone, flow=self.spec.flow, device=self.device_name, offline=self.offline)
-        featurizer = VideoFeaturizer(
-            backbone,
-            get_flow(self.spec.flow),
-            fps=self.spec.fps,
-            stride=self.spec.stride,
-            on_partial=self.on_partial,
-            progress=self._tell,
-        )
-        if differences := self.spec.differences(featurizer.spec):
-            raise ModelError(
-                f"was trained on other features than can be made here: {'; '.join(differences)} (the model's first)",
-                file=self.choice.path,
-                remedy="Train it again on features extracted here, or use another model",
-            )
-        return featurizer
-
-    def _proposals(self, given: str | os.PathLike[str] | None) -> ProposalFile | None:
-        """The file of proposals that takes the place of the model's own proposer; None where that one makes them."""
-        from wtalkit.proposals import load_proposals
-
-        header = self.loaded.header
-        if not self.localizer.on_proposals:
-            if given is not None:
-                raise UsageError(
-                    f"the model {self.choice.name} ({header.composition}) works on snippets and takes no --proposals"
-                )
-            return None
-        if given is None and self.loaded.proposer is None:
-            trained_on = header.proposals
-            if trained_on is None or trained_on.path is None or not Path(trained_on.path).is_file():
-                raise ModelError(
-                    f"judges proposals and holds no model that makes them ({header.composition})",
-                    file=self.choice.path,
-                    remedy="Name a file of proposals with --proposals, or train with --proposer",
-                )
-            found = load_proposals(trained_on.path)
-            if found.proposer.sha256 != trained_on.sha256:
-                raise ModelError(
-                    f"was trained on proposals in {trained_on.path}, which now holds others",
-                    file=self.choice.path,
-                    remedy="Name the file that is meant with --proposals",
-                )
-            return found
-        return None if given is None else load_proposals(given)
-
-    @property
-    def proposer(self) -> Proposer | None:
-        """Who makes the proposals; None for a method on snippets."""
-        return self.loaded.header.proposals if self.proposals is None else self.proposals.proposer
-
-    @property
-    def supervision(self) -> Supervision:
-        """What everything behind an answer was told in training."""
-        own = self.loaded.header.supervision
-        return own if self.proposals is None else strongest(own, self.proposals.proposer.supervision)
-
-    def _tell(self, progress: Progress) -> None:
-        if self.progress is not None:
-            self.progress(progress)
-
-    def checked(self, show: Show) -> Show:
-        """The wish, sure to name only classes that the model knows.
-
-        Raises:
-            UsageError: it names another.
-        """
-        for name in show.classes or ():
-            if name not in self.classes:
-                raise UsageError(
-                    f"the model {self.choice.name} knows no class {name!r}", remedy=remedy(name, self.classes)
-                )
-        return show
-
-    def features(self, each: Input) -> FeatureFile:
-        """The features of an input: read, or computed.
-
-        Raises:
-            InputError: it cannot be read, or holds features of another spec than the model's.
-        """
-        if each.kind == "video":
-            result: FeatureFile = self.featurizer.features(each.path, each.key)
-            return result
-        found = read_features(each.path, assume=self.assume)
-        if found.record is None:
-            raise InputError(
-                "has no record beside it, so how it was made is unknown",
-                file=each.path,
-                remedy=f"Put {each.path.name.removesuffix(FEATURES_SUFFIX)}.json beside it, or name --assume-spec",
-            )
-        found.require(self.spec)
-        return found
-
-    def detect(self, each: Input, show: Show) -> Detections:
-        """Find the actions in one input.
-
-        Raises:
-            InputError: the input is missing, unreadable, damaged or too short.
-        """
-        from wtalkit.localization import display
-
-        features = self.features(each)
-        assert features.record is not None
-        candidates = self.candidates(features, each.key)
-        if show.classes is not None:
-            candidates = [segment for segment in candidates if segment.label in show.classes]
-        threshold = show.threshold
-        if threshold is None and not show.everything:
-            threshold = self.loaded.header.display_threshold
-        segments = [each for each in candidates if threshold is None or each.score >= threshold]
-        if not show.everything:
-            segments = display(segments, -math.inf if threshold is None else threshold)
-        return Detections(
-            key=each.key,
-            path=str(each.path),
-            segments=tuple(sorted(segments, key=lambda each: (each.start_s, each.end_s, each.label, -each.score))),
-            duration_s=features.record.duration_s,
-            status="ok" if features.record.complete else "partial",
-            warnings=(*features.record.warnings, *self.warnings),
-            best_score=max((segment.score for segment in candidates), default=None),
-            threshold=threshold,
-            model=self.model_facts,
-            spec=self.spec.to_dict(),
-        )
-
-    def candidates(self, features: FeatureFile, key: str) -> list[Segment]:
-        """Every scored candidate after the decoder's Soft-NMS, what scoring uses.
-
-        Raises:
-            InputError: a file of proposals is in use and does not name this video.
-        """
-        assert features.record is not None
-        given = None
-        if self.proposals is not None:
-            try:
-                given = self.proposals.of(key)
-            except ProposalsError as error:
-                raise InputError(str(error).rstrip("."), file=features.path or key) from error
-        keep = None if self.raw is None else partial(self.raw.__setitem__, key)
-        return self.localizer.candidates(features.array, features.record.duration_s, proposals=given, keep=keep)
-
-    def keep_raw_proposals(self) -> None:
-        """From now on keep the raw proposals of every video in ``raw``.
-
-        Raises:
-            ModelError: the model judges proposals of a file, and there is nothing that makes them.
-        """
-        if self.proposals is not None:
-            raise ModelError(
-                f"judges proposals of {self.proposals.path} and makes none",
-                file=self.choice.path,
-                remedy="Name the model that makes them with --model",
-            )
-        self.raw = {}
-
-    def raw_proposals(self, features: FeatureFile) -> Proposals:
-        """Every candidate before any suppression, of the model or of the proposer inside it.
-
-        Raises:
-            ModelError: the model judges proposals and holds no proposer.
-        """
-        assert features.record is not None
-        maker = self.localizer.proposer or self.localizer
-        return maker.raw_proposals(features.array, features.record.duration_s)
-
-    def write_raw_proposals(self, path: str | os.PathLike[str]) -> int:
-        """Write what was kept in ``raw`` as a proposals file; gives how many proposals there are.
-
-        Raises:
-            MachineError: the folder cannot be written to, or the disk is full.
-        """
-        from wtalkit.proposals import write_proposals
-
-        header = (self.loaded.proposer or self.loaded).header
-        proposer = self.loaded.as_proposer()
-        # What is found again is the file; what made them is the model inside it that makes proposals.
-        model = {
-            **self.model_facts,
-            "method": header.method,
-            "plugins": list(header.plugins),
-            "supervision": header.supervision,
-            "proposer": None,
-        }
-        return write_proposals(
-            path, (self.raw or {}).items(), classes=tuple(header.classes), proposer=proposer,
-            model=model, spec=self.spec.to_dict(),
-        )  # fmt: skip
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What every result must say about the model."""
-        odd = () if self.proposals is None else self.proposals.warnings
-        return (*filter(None, (self.demo_warning, self._supervision_warning)), *odd)
-
-    @property
-    def _supervision_warning(self) -> str | None:
-        """Said where the proposals are not of the kind that the model was trained on."""
-        trained_on = self.loaded.header.proposals
-        if self.proposals is None or trained_on is None:
-            return None
-        given = self.proposals.proposer
-        if (given.name, given.supervision) == (trained_on.name, trained_on.supervision):
-            return None
-        return f"the model was trained on proposals of {trained_on}, these are of {self.proposals.proposer}"
-
-    @property
-    def demo_warning(self) -> str | None:
-        """Said where the bundled model was taken because there was nothing else."""
-        if not self.choice.is_demo:
-            return None
-        return (
-            f"demo model: knows {len(self.classes)} rendered actions, its answers about real footage mean nothing; "
-            "train one on your own videos with wtalkit extract and wtalkit train"
-        )
-
-    @cached_property
-    def model_facts(self) -> dict[str, Any]:
-        """What an output records about the model."""
-        header = self.loaded.header
-        return {
-            "name": self.choice.name,
-            "path": str(self.choice.path),
-            "chosen_by": self.choice.reason,
-            "demo": self.choice.is_demo,
-            "method": header.method,
-            "plugins": list(header.plugins),
-            "supervision": self.supervision,
-            "proposer": None if self.proposer is None else self.proposer.to_dict(),
-            "classes": list(self.classes),
-            "display_threshold": header.display_threshold,
-            "sha256": self.loaded.sha256,
-        }
+    with closing(featurizer.run(videos, work)) as events:
+        for event in events:
+            if isinstance(event, Done):
+                yield event.video, event.result
+            elif isinstance(event, Begun):
+                if starting is not None:
+                    starting(event.video)
+            elif detector.progress is not None:
+                detector.progress(event)

@@ -5,14 +5,19 @@ A key is the path relative to the INPUT given (for a file: its name), with ``/``
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import Literal, TypeVar
 
-from wtalkit.errors import InputError
+from wtalkit.errors import InputError, WtalkitError
+
+Result = TypeVar("Result")
+
+log = logging.getLogger(__name__)
 
 VIDEO_SUFFIXES = frozenset(
     {".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"}
@@ -55,6 +60,27 @@ class Failure:
         """The failure an exception stands for."""
         cause = f"{error.cause}. {error.remedy}" if error.remedy else error.cause
         return cls(os.fspath(path), cause.rstrip("."))
+
+
+def attempt(path: str | os.PathLike[str], action: Callable[[], Result]) -> Result | Failure:
+    """Do something with one input; what is wrong with it is its failure, what is wrong with the machine is raised.
+
+    A defect of ours is a failure of this input, too: the others go on.
+
+    Raises:
+        WtalkitError: not the input's fault.
+        MemoryError: likewise.
+    """
+    try:
+        return action()
+    except InputError as error:
+        return Failure.of(path, error)
+    except (WtalkitError, MemoryError):
+        raise
+    except Exception as error:
+        log.debug("%s", path, exc_info=True)
+        cause = f"a defect of wtalkit: {type(error).__name__}: {error}. --debug shows where"
+        return Failure(os.fspath(path), cause)
 
 
 def gather(

@@ -14,7 +14,7 @@ from wtalkit.suggest import some_of
 from wtalkit.zoo import choose_model
 
 if TYPE_CHECKING:
-    from wtalkit.detection import Detector
+    from wtalkit.detector import Detector
 
 
 def evaluate(
@@ -63,7 +63,7 @@ def evaluate(
     folder = FeatureFolder(
         project.features if features is None else features, assume=None if assume_spec is None else preset(assume_spec)
     )
-    from wtalkit.detection import Detector
+    from wtalkit.detector import Detector
 
     detector = Detector(choose_model(None if model is None else os.fspath(model), project), proposals=proposals)
     folder.require(detector.spec)

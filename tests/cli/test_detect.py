@@ -192,7 +192,7 @@ def test_a_backbone_of_other_weights_is_refused(
 def test_ctrl_c_keeps_what_is_finished(
     features: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from wtalkit.detection import Detector
+    from wtalkit.detector import Detector
 
     whole = Detector.detect
 
@@ -211,7 +211,7 @@ def test_ctrl_c_keeps_what_is_finished(
 def test_a_defect_in_one_video_does_not_stop_the_others(
     features: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from wtalkit.detection import Detector
+    from wtalkit.detector import Detector
 
     whole = Detector.candidates
 

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from wtalkit.cli import main
+from wtalkit.inputs import Input
 
 
 def test_extraction_ends_with_the_next_step(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -55,16 +58,24 @@ def test_cuda_is_never_quietly_the_cpu(project: Path, capsys: pytest.CaptureFixt
 def test_ctrl_c_says_how_to_go_on(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    from wtalkit.cli.progress import VideoProgress
     from wtalkit.extraction import VideoFeaturizer
 
-    whole = VideoFeaturizer.features
+    whole, shown = VideoFeaturizer.pour, VideoProgress.done
+    first_is_through = threading.Event()
 
-    def stopped(self: VideoFeaturizer, path: Path, key: str | None = None) -> object:
-        if key == "b":
+    def stopped(self: VideoFeaturizer, video: Input, *rest: Any) -> object:
+        if video.key != "a":
+            first_is_through.wait(60)
             raise KeyboardInterrupt
-        return whole(self, path, key)
+        return whole(self, video, *rest)
 
-    monkeypatch.setattr(VideoFeaturizer, "features", stopped)
+    def done(self: VideoProgress, *video: Any) -> None:
+        shown(self, *video)
+        first_is_through.set()
+
+    monkeypatch.setattr(VideoFeaturizer, "pour", stopped)
+    monkeypatch.setattr(VideoProgress, "done", done)
     assert main(["extract", "videos", "--out", "feats"]) == 130
     assert "stopped: 1 video done, 2 left. The same command goes on." in capsys.readouterr().err
     assert sorted(path.name for path in Path("feats").iterdir()) == ["a.json", "a.npy"]

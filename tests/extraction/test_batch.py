@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import dataclasses
 import errno
 import json
@@ -17,6 +18,7 @@ from wtalkit.backbones import Backbone
 from wtalkit.errors import FeaturesError, MachineError
 from wtalkit.extraction import ExtractionResult, Progress, VideoFeaturizer
 from wtalkit.features import FeatureFolder, read_features
+from wtalkit.features.store import FeatureWriter
 from wtalkit.inputs import Input
 
 MakeVideo = Callable[..., Path]
@@ -127,14 +129,14 @@ def test_one_bad_video_does_not_stop_the_others(make_video: MakeVideo, extract: 
 def test_a_defect_fails_one_video_only(make_video: MakeVideo, extract: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     make_video("videos/a.mp4", frames=20)
     make_video("videos/b.mp4", frames=20)
-    whole = VideoFeaturizer.features
+    whole = VideoFeaturizer.pour
 
-    def sometimes(self: VideoFeaturizer, path: Path, key: str | None = None) -> Any:
-        if path.name == "a.mp4":
+    def sometimes(self: VideoFeaturizer, video: Input, *rest: Any) -> Any:
+        if video.key == "a":
             raise RuntimeError("broken")
-        return whole(self, path, key)
+        return whole(self, video, *rest)
 
-    monkeypatch.setattr(VideoFeaturizer, "features", sometimes)
+    monkeypatch.setattr(VideoFeaturizer, "pour", sometimes)
     result = extract()
     assert result.done == ("b",)
     assert "RuntimeError: broken" in result.failed[0].cause
@@ -193,17 +195,70 @@ def test_a_full_disk_stops_with_earlier_outputs_intact(
 
 
 def test_an_interruption_keeps_what_is_finished(make_video: MakeVideo, extract: Any, tmp_path: Path) -> None:
-    make_video("videos/a.mp4", frames=20)
-    make_video("videos/b.mp4", frames=40)
+    for name in "abcd":
+        make_video(f"videos/{name}.mp4", frames=40)
+    through: list[str] = []
 
     def interrupt(step: Progress) -> None:
-        if step.key == "b":
+        if through and step.key not in through:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        extract(progress=interrupt)
-    assert sorted(bytes_of(tmp_path / "feats")) == ["a.json", "a.npy"]
-    assert extract().done == ("b",)
+        extract(progress=interrupt, finished=lambda video, _: through.append(video.key))
+    there = sorted({name.split(".")[0] for name in bytes_of(tmp_path / "feats")})
+    assert through and set(through) <= set(there) < set("abcd")
+    assert sorted(bytes_of(tmp_path / "feats")) == [f"{key}.{kind}" for key in there for kind in ("json", "npy")]
+    assert extract().skipped == tuple(there)
+    assert len(bytes_of(tmp_path / "feats")) == 8
+
+
+def test_several_lanes_write_what_one_writes(make_video: MakeVideo, extract: Any, tmp_path: Path) -> None:
+    for number in range(5):
+        make_video(f"videos/{number}.mp4", frames=20 + 13 * number)
+    begun: list[str] = []
+    result = extract(started=lambda video: begun.append(video.key))
+    assert result.done == tuple("01234")
+    assert sorted(begun) == list(result.done)
+    together = bytes_of(tmp_path / "feats")
+    for number in range(5):
+        shutil.rmtree(tmp_path / "feats")
+        extract(tmp_path / "videos" / f"{number}.mp4")
+        assert bytes_of(tmp_path / "feats") == {
+            name: content for name, content in together.items() if name.startswith(f"{number}.")
+        }
+
+
+def test_replicas_share_the_work(
+    make_video: MakeVideo, extract: Any, mini_rgb: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a machine with several GPUs: every one is fed, and the files are the same."""
+    for number in range(4):
+        make_video(f"videos/{number}.mp4", frames=40)
+    extract()
+    alone = bytes_of(tmp_path / "feats")
+    shutil.rmtree(tmp_path / "feats")
+    twins = [copy.copy(mini_rgb), copy.copy(mini_rgb)]
+    calls: dict[int, int] = {}
+    whole = Backbone.features
+
+    def counted(self: Backbone, *windows: Any) -> Any:
+        calls[id(self)] = calls.get(id(self), 0) + 1
+        return whole(self, *windows)
+
+    monkeypatch.setattr(Backbone, "features", counted)
+    extract(backbone=twins[0], replicas=twins[1:])
+    assert calls.keys() == {id(twin) for twin in twins}
+    assert bytes_of(tmp_path / "feats") == alone
+
+
+def test_another_run_in_the_same_folder_is_left_alone(make_video: MakeVideo, extract: Any, tmp_path: Path) -> None:
+    make_video("videos/a.mp4", frames=20)
+    extract()
+    with FeatureWriter(tmp_path / "feats", "other") as writer:
+        extract(overwrite=True)
+        writer.append(np.zeros((1, 256), np.float32))
+        writer.finish(read_features(tmp_path / "feats" / "a.npy").record)
+    assert np.load(tmp_path / "feats" / "other.npy").shape == (1, 256)
 
 
 def test_other_weights_are_another_spec(

@@ -1,32 +1,46 @@
 from __future__ import annotations
 
-import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wtalkit.extraction.windows import window_batches
+from wtalkit.extraction.windows import Stretch, window_batches
 from wtalkit.timeline import Timeline
 
 
-def numbered(count: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Frames and fields of one pixel that hold their own number."""
-    return [(np.full((1, 1, 3), i, np.uint8), np.full((2, 1, 1), i, np.float32)) for i in range(count)]
+def numbered(lengths: list[int]) -> list[Stretch]:
+    """Stretches of frames and fields of one pixel that hold their own number."""
+    stretches, first = [], 0
+    for length in lengths:
+        numbers = torch.arange(first, first + length)
+        stretches.append(Stretch(numbers.byte().reshape(-1, 1, 1, 1), numbers.float().reshape(-1, 1, 1, 1)))
+        first += length
+    return stretches
 
 
 @settings(deadline=None)
-@given(count=st.integers(0, 120), window=st.integers(1, 16), stride=st.integers(1, 20), size=st.integers(1, 5))
-def test_windows_are_those_of_the_timeline(count: int, window: int, stride: int, size: int) -> None:
+@given(
+    lengths=st.lists(st.integers(1, 40), max_size=6),
+    window=st.integers(1, 16),
+    stride=st.integers(1, 20),
+    size=st.integers(1, 5),
+)
+def test_windows_are_those_of_the_timeline(lengths: list[int], window: int, stride: int, size: int) -> None:
     timeline = Timeline(25, window, stride)
-    batches = list(window_batches(numbered(count), timeline, size))
-    rows = [list(row[:, 0, 0, 0]) for batch in batches for row in batch.rgb]
+    batches = list(window_batches(numbered(lengths), timeline, size))
+    rows = [row.flatten().tolist() for batch in batches for row in batch.rgb]
+    count = sum(lengths)
     assert rows == [list(range(i * stride, i * stride + window)) for i in range(timeline.snippet_count(count))]
-    fields = [list(row[:, 0, 0, 0]) for batch in batches for row in batch.flow]
+    fields = [row.flatten().tolist() for batch in batches for row in batch.flow]
     assert fields == rows
     assert all(0 < len(batch) <= size for batch in batches)
+    assert all(batch.rgb.is_contiguous() and batch.rgb.shape[1] == window for batch in batches)
 
 
 @pytest.mark.parametrize("stride", [4, 16])
 def test_no_flow(stride: int) -> None:
-    frames = [(image, None) for image, _ in numbered(40)]
-    assert all(batch.flow is None for batch in window_batches(frames, Timeline(25, 16, stride), 2))
+    frames = [Stretch(each.rgb, None) for each in numbered([16, 16, 8])]
+    batches = list(window_batches(frames, Timeline(25, 16, stride), 2))
+    assert batches
+    assert all(batch.flow is None for batch in batches)

@@ -29,7 +29,7 @@ from wtalkit.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wtalkit.detection import Detector
+    from wtalkit.detector import Detector
     from wtalkit.inputs import Failure, Input
     from wtalkit.project import Project
     from wtalkit.segments import Detections
@@ -149,15 +149,17 @@ class _Outcome:
             with VideoProgress(self.terminal, total=len(inputs)) as progress:
                 self.detector.progress = progress.update
                 for answer in detect_many(inputs, self.detector, show, starting=progress.start):
+                    video = inputs[len(inputs) - self.left]
                     self.left -= 1
                     if isinstance(answer, Failure):
-                        progress.failed(f"{answer.path}: {answer.cause}")
+                        progress.failed(video, f"{answer.path}: {answer.cause}")
                         self.failures.append(answer)
                         continue
-                    progress.done(answer.path, answer.duration_s)
+                    progress.done(video, answer.duration_s)
                     self.results.append(answer)
                     if not self.terminal.json:
-                        self.show(answer)
+                        with progress.aside():
+                            self.show(answer)
         except KeyboardInterrupt:
             return True
         return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -50,7 +51,7 @@ def command(
     ] = None,
     device: Device = DeviceName.auto,
     workers: Annotated[
-        int | None, typer.Option(metavar="N", help="Threads for flow. Default: one per core.", min=1)
+        int | None, typer.Option(metavar="N", help="Cores for computing on the CPU. Default: all.", min=1)
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Extract again what is there.")] = False,
     on_partial: Annotated[
@@ -68,8 +69,10 @@ def command(
     from wtalkit import extract
     from wtalkit.backbones import load_backbone
     from wtalkit.cli.progress import VideoProgress
+    from wtalkit.extraction import devices_for
     from wtalkit.inputs import gather
     from wtalkit.project import Project
+    from wtalkit.timeline import Timeline
     from wtalkit.zoo import choose_backbone
 
     terminal = Terminal(quiet=quiet, verbose=verbose)
@@ -78,24 +81,29 @@ def command(
     flow = flow or project.settings.flow or "tvl1"
     found, missing = gather(inputs)
     with terminal.status("loading"):
-        loaded = load_backbone(choice.name, flow=flow, device=device.value, offline=offline)
+        loaded, *replicas = (
+            load_backbone(choice.name, flow=flow, device=each, offline=offline) for each in devices_for(device.value)
+        )
     cores = f", {count(os.cpu_count() or 1, 'core')}" if loaded.device.type == "cpu" else ""
-    terminal.remark(f"features {choice.name} ({choice.reason}) + {flow} · {loaded.device}{cores}")
+    gpus = f" and {count(len(replicas), 'more GPU')}" if replicas else ""
+    terminal.remark(f"features {choice.name} ({choice.reason}) + {flow} · {loaded.device}{cores}{gpus}")
     for warning in (choice.warning, *loaded.warnings):
         if warning:
             terminal.warn(warning)
     for failure in missing:
         terminal.fail(f"{failure.path}: {failure.cause}")
     with VideoProgress(terminal, total=len(found)) as progress:
-        counter = _Counter(progress)
+        if len(found) > 1:
+            progress.look_ahead(found, Timeline(fps or loaded.spec.fps))
         try:
             result = extract(
-                counter.announced(found), out, backbone=loaded, flow=flow, fps=fps, stride=stride, workers=workers,
-                overwrite=overwrite, on_partial=on_partial.value, progress=progress.update, finished=counter.finished,
+                found, out, backbone=loaded, replicas=replicas, flow=flow, fps=fps, stride=stride, workers=workers,
+                overwrite=overwrite, on_partial=on_partial.value, progress=progress.update, started=progress.start,
+                finished=partial(_show, progress),
             )  # fmt: skip
         except KeyboardInterrupt:
-            left = len(found) - counter.number
-            progress.failed(f"stopped: {count(counter.number, 'video')} done, {left} left. The same command goes on.")
+            left = len(found) - progress.through
+            terminal.fail(f"stopped: {count(progress.through, 'video')} done, {left} left. The same command goes on.")
             return 130
     failed = len(result.failed) + len(missing)
     parts = [f"{count(len(result.done), 'video')} extracted to {out}"]
@@ -106,34 +114,16 @@ def command(
     return 1 if failed else 0
 
 
-class _Counter:
-    """Shows each video when ``extract`` begins with it and when it is through."""
-
-    def __init__(self, progress: VideoProgress) -> None:
-        self.progress = progress
-        self.number = 0
-        self._videos: list[Input] = []
-
-    def announced(self, videos: tuple[Input, ...]) -> list[Input]:
-        self._videos = list(videos)
-        self._start_next()
-        return self._videos
-
-    def finished(self, video: Input, outcome: str) -> None:
-        self.number += 1
-        if outcome == "done":
-            self.progress.done(video.path)
-        elif outcome == "skipped":
-            self.progress.skipped(video.path, "is there already")
-        elif outcome == "partial":
-            self.progress.failed(f"{video.path}: damaged, left out")
-        else:
-            self.progress.failed(f"{video.path}: {outcome}")
-        self._start_next()
-
-    def _start_next(self) -> None:
-        if self.number < len(self._videos):
-            self.progress.start(self._videos[self.number])
+def _show(progress: VideoProgress, video: Input, outcome: str) -> None:
+    """What became of one video."""
+    if outcome == "done":
+        progress.done(video)
+    elif outcome == "skipped":
+        progress.skipped(video, "is there already")
+    elif outcome == "partial":
+        progress.failed(video, f"{video.path}: damaged, left out")
+    else:
+        progress.failed(video, f"{video.path}: {outcome}")
 
 
 def _next(project: Project, out: Path, *, anything: bool) -> str:

@@ -1,27 +1,34 @@
-"""How far the work is, on stderr: a moving bar on a terminal, otherwise one line per video."""
+"""How far the work is, on stderr: moving bars on a terminal, otherwise one line per video."""
 
 from __future__ import annotations
 
 import os
+import threading
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from wtalkit.cli.terminal import Terminal, clock, printable, stderr_console
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from types import TracebackType
 
-    from rich.progress import Progress as Bar
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
 
     from wtalkit.extraction import Progress
     from wtalkit.inputs import Input
+    from wtalkit.timeline import Timeline
 
 _ROOM_FOR_RATES = 90
 """Columns a terminal needs for a bar and the rates beside it."""
+_SHORT_S = 5.0
+"""Less than this is not worth an estimate."""
 
 
 class VideoProgress:
-    """Shows one video after the other.
+    """Shows the videos that are worked on, several at once, and how long the rest will take.
 
     Args:
         terminal: where to.
@@ -29,11 +36,18 @@ class VideoProgress:
     """
 
     def __init__(self, terminal: Terminal, total: int) -> None:
+        from wtalkit.extraction import Estimate
+
         self.terminal, self.total = terminal, total
-        self._number = 0
-        self._started = 0.0
-        self._last: Progress | None = None
-        self._bar: Bar | None = None
+        self.through = 0
+        self._estimate = Estimate(total)
+        self._started: dict[str, float] = {}
+        self._last: dict[str, Progress] = {}
+        self._bars: Bars | None = None
+        self._tasks: dict[str, TaskID] = {}
+        self._whole: TaskID | None = None
+        self._prober: threading.Thread | None = None
+        self._stop = threading.Event()
 
     def __enter__(self) -> VideoProgress:
         return self
@@ -41,59 +55,138 @@ class VideoProgress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._clear()
+        self._stop.set()
+        if self._bars is not None:
+            self._bars.stop()
+            self._bars = None
+        if self._prober is not None:
+            self._prober.join()
+
+    def look_ahead(self, videos: Sequence[Input], timeline: Timeline) -> None:
+        """Ask the containers, beside the work, how long the videos are, for an estimate that is right early."""
+
+        def ask() -> None:
+            from wtalkit.video import Decoder
+
+            decoder = Decoder()
+            for video in videos:
+                if self._stop.is_set():
+                    break
+                if (length_s := decoder.length_s(video.path)) is not None:
+                    self._estimate.expect(video.key, timeline.frame_count(length_s))
+            decoder.close()
+
+        self._prober = threading.Thread(target=ask, name="wtalkit-lengths")
+        self._prober.start()
 
     def start(self, video: Input) -> None:
         """Work on ``video`` begins."""
-        self._number += 1
-        self._started = time.perf_counter()
-        self._last = None
+        self._started[video.key] = time.perf_counter()
         if not self.terminal.live:
             return
-        from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
-        from rich.progress import Progress as Bar
-
-        console = stderr_console()
-        rates = [TextColumn("{task.fields[rates]}", style="dim")] if console.width >= _ROOM_FOR_RATES else []
-        columns = (TextColumn("{task.description}", markup=False), BarColumn(bar_width=None), *rates)
-        self._bar = Bar(*columns, TimeRemainingColumn(compact=True), console=console, transient=True)
-        self._bar.start()
-        self._bar.add_task(self._numbered(printable(os.path.relpath(video.path))), total=None, rates="")
+        if self._bars is None:
+            self._bars = _bars()
+            self._bars.start()
+            if self.total > 1:
+                self._whole = self._bars.add_task("", total=self.total, rates="")
+        name = printable(os.path.relpath(video.path))
+        self._tasks[video.key] = self._bars.add_task(name, total=None, rates="")
 
     def update(self, progress: Progress) -> None:
         """So much of the video is done."""
-        self._last = progress
-        if self._bar is not None:
-            self._bar.update(
-                self._bar.task_ids[0], completed=progress.frames, total=progress.frames_expected, rates=_rates(progress)
+        self._last[progress.key] = progress
+        if progress.frames_expected is not None:
+            self._estimate.expect(progress.key, progress.frames_expected)
+        self._estimate.update(progress.key, progress.frames_done)
+        if self._bars is not None and progress.key in self._tasks:
+            self._bars.update(
+                self._tasks[progress.key],
+                completed=progress.frames_done,
+                total=progress.frames_expected,
+                rates=_rates(progress),
             )
+            self._show_whole()
 
-    def done(self, path: str | os.PathLike[str], duration_s: float | None = None) -> None:
+    def done(self, video: Input, duration_s: float | None = None) -> None:
         """The video is finished."""
-        self._clear()
+        last = self._last.pop(video.key, None)
         facts = [] if duration_s is None else [clock(duration_s)]
-        if self._last is not None:
-            facts.append(_rates(self._last))
-        facts.append(f"done in {clock(time.perf_counter() - self._started)}")
-        self.terminal.remark(f"{self._numbered(os.fspath(path))}  {' · '.join(facts)}")
+        if last is not None:
+            facts.append(_rates(last))
+        facts.append(f"done in {clock(time.perf_counter() - self._started[video.key])}")
+        self._end(video.key)
+        if (left_s := self._left_s()) is not None:
+            facts.append(f"about {clock(left_s)} left")
+        self.terminal.remark(f"{self._numbered(os.fspath(video.path))}  {' · '.join(facts)}")
 
-    def skipped(self, path: str | os.PathLike[str], why: str) -> None:
+    def skipped(self, video: Input, why: str) -> None:
         """The video needs no work."""
-        self._clear()
-        self.terminal.remark(f"{self._numbered(os.fspath(path))}  {why}")
+        self._end(video.key, worked=False)
+        self.terminal.remark(f"{self._numbered(os.fspath(video.path))}  {why}")
 
-    def failed(self, text: str) -> None:
+    def failed(self, video: Input, text: str) -> None:
         """The video failed."""
-        self._clear()
+        self._last.pop(video.key, None)
+        self._end(video.key)
         self.terminal.fail(text)
 
-    def _numbered(self, name: str) -> str:
-        return f"[{self._number}/{self.total}] {name}" if self.total > 1 else name
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Within it stdout can be written to: no bar is on the screen."""
+        bars = self._bars
+        if bars is not None:
+            bars.stop()
+        yield
+        if bars is not None and bars is self._bars:
+            bars.start()
 
-    def _clear(self) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
+    def _numbered(self, name: str) -> str:
+        return f"[{self.through}/{self.total}] {name}" if self.total > 1 else name
+
+    def _left_s(self) -> float | None:
+        left_s = self._estimate.left_s if self.through < self.total else None
+        return left_s if left_s is not None and left_s >= _SHORT_S else None
+
+    def _end(self, key: str, *, worked: bool = True) -> None:
+        self.through += 1
+        self._estimate.finish(key, worked=worked)
+        if self._bars is None:
+            return
+        if key in self._tasks:
+            self._bars.remove_task(self._tasks.pop(key))
+        self._show_whole()
+        if (
+            not self._tasks
+        ):  # nothing moves until the next one begins, and what is printed meanwhile must not be wiped out
+            self._bars.stop()
+            self._bars = self._whole = None
+
+    def _show_whole(self) -> None:
+        if self._bars is not None and self._whole is not None:
+            left_s = self._left_s()
+            self._bars.update(
+                self._whole,
+                completed=self.through,
+                description=f"{self.through}/{self.total} videos",
+                rates="" if left_s is None else f"about {clock(left_s)} left",
+            )
+
+
+def _bars() -> Bars:
+    from rich.progress import BarColumn, TextColumn
+    from rich.progress import Progress as Bars
+
+    console = stderr_console()
+    rates = [TextColumn("{task.fields[rates]}", style="dim")] if console.width >= _ROOM_FOR_RATES else []
+    return Bars(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=None),
+        *rates,
+        console=console,
+        transient=True,
+        redirect_stdout=False,  # results go to stdout, wherever that leads
+        redirect_stderr=False,
+    )
 
 
 def _rates(progress: Progress) -> str:

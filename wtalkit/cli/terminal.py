@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -122,8 +123,9 @@ class Terminal:
             sys.stderr.flush()
 
 
+@cache
 def stderr_console() -> Console:
-    """A console on stderr for progress."""
+    """The console on stderr; one for all, so that lines are printed above the bars."""
     from rich.console import Console
 
     return Console(stderr=True, highlight=False, emoji=False, markup=False)

@@ -6,16 +6,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from wtalkit.extraction.batch import ExtractionResult, extract
-    from wtalkit.extraction.featurizer import PartialVideo, Progress, VideoFeaturizer
+    from wtalkit.extraction.batch import ExtractionResult, devices_for, extract
+    from wtalkit.extraction.featurizer import PartialVideo, VideoFeaturizer
+    from wtalkit.extraction.progress import Estimate, Progress
 
-__all__ = ["ExtractionResult", "PartialVideo", "Progress", "VideoFeaturizer", "extract"]
+__all__ = ["Estimate", "ExtractionResult", "PartialVideo", "Progress", "VideoFeaturizer", "devices_for", "extract"]
 
 _HOMES = {  # these import torch, OpenCV and PyAV, so only when asked for
+    "Estimate": "progress",
     "ExtractionResult": "batch",
     "PartialVideo": "featurizer",
-    "Progress": "featurizer",
+    "Progress": "progress",
     "VideoFeaturizer": "featurizer",
+    "devices_for": "batch",
     "extract": "batch",
 }
 

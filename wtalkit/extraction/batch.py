@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wtalkit import atomic
-from wtalkit.errors import FeaturesError, InputError, WtalkitError
-from wtalkit.extraction.featurizer import OnPartial, PartialVideo, Progress, VideoFeaturizer
+from wtalkit.errors import FeaturesError, InputError
+from wtalkit.extraction.featurizer import OnPartial, PartialVideo, VideoFeaturizer
+from wtalkit.extraction.lanes import Begun, Done, Lane
+from wtalkit.extraction.progress import Progress
 from wtalkit.features.spec import FeatureSpec
-from wtalkit.features.store import feature_paths, read_features, read_record, write_features
-from wtalkit.inputs import Failure, Input, gather
+from wtalkit.features.store import FeatureWriter, feature_paths, read_features, read_record
+from wtalkit.inputs import Failure, Input, attempt, gather
 
 if TYPE_CHECKING:
+    import torch
+
     from wtalkit.backbones.backbone import Backbone
 
 log = logging.getLogger(__name__)
@@ -48,6 +53,7 @@ def extract(
     out: str | os.PathLike[str],
     *,
     backbone: str | Backbone = "i3d",
+    replicas: Sequence[Backbone] = (),
     flow: str = "tvl1",
     fps: float | None = None,
     stride: int | None = None,
@@ -57,6 +63,7 @@ def extract(
     on_partial: OnPartial = "error",
     offline: bool = False,
     progress: Callable[[Progress], None] | None = None,
+    started: Callable[[Input], None] | None = None,
     finished: Callable[[Input, str], None] | None = None,
 ) -> ExtractionResult:
     """Extract features of many videos into the folder ``out``, ``out/KEY.npy`` beside ``out/KEY.json``.
@@ -68,15 +75,17 @@ def extract(
         inputs: videos, folders of videos, or a list of them.
         out: the features folder.
         backbone: name of the backbone, or one that is loaded.
+        replicas: with one that is loaded: the same on further devices.
         flow: name of the flow algorithm.
         fps: frames per second after resampling; the backbone's own by default.
         stride: frames from one window to the next; the backbone's own by default.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        workers: threads that compute flow.
+        workers: cores that compute on the CPU; all by default.
         overwrite: extract again what is there, of whatever spec.
         on_partial: what to do with damaged videos: ``error``, ``keep`` or ``skip``.
         offline: never fetch weights.
-        progress: called while a video is worked on.
+        progress: called while a video is worked on; several are at once.
+        started: called before each input.
         finished: called after each input, with ``"done"``, ``"skipped"``, ``"partial"`` or the cause of its failure.
 
     Raises:
@@ -87,9 +96,11 @@ def extract(
     if isinstance(backbone, str):
         from wtalkit.backbones.backbone import load_backbone
 
-        backbone = load_backbone(backbone, flow=flow, device=device, offline=offline)
+        backbone, *replicas = (
+            load_backbone(backbone, flow=flow, device=each, offline=offline) for each in devices_for(device)
+        )
     featurizer = VideoFeaturizer(
-        backbone, flow, fps=fps, stride=stride, workers=workers, on_partial=on_partial, progress=progress
+        backbone, flow, fps=fps, stride=stride, workers=workers, on_partial=on_partial, replicas=replicas
     )
     videos, failed = _videos(inputs)
     folder = Path(out)
@@ -98,24 +109,50 @@ def extract(
         atomic.sweep(folder)
         if not overwrite:
             _refuse_another_spec(folder, spec)
-    outcomes: dict[str, list[str]] = {"done": [], "skipped": [], "partial": []}
-    failures = list(failed)
-    for video in videos:
-        outcome = _extract_one(video, folder, featurizer, overwrite=overwrite)
-        if isinstance(outcome, Failure):
-            failures.append(outcome)
-        else:
-            outcomes[outcome].append(video.key)
-        if finished is not None:
-            finished(video, outcome.cause if isinstance(outcome, Failure) else outcome)
+    outcomes: dict[str, str | Failure] = {}
+    job = _Job(featurizer, folder, overwrite)
+    try:
+        for event in featurizer.run(videos, job):
+            if isinstance(event, Begun) and started is not None:
+                started(event.video)
+            elif isinstance(event, Progress) and progress is not None:
+                progress(event)
+            elif isinstance(event, Done):
+                outcomes[event.video.key] = event.result
+                if finished is not None:
+                    finished(event.video, event.result.cause if isinstance(event.result, Failure) else event.result)
+    finally:
+        featurizer.close()
+    in_order = [(video.key, outcomes[video.key]) for video in videos]  # lanes end in another order than they begin
+
+    def keys(outcome: str) -> tuple[str, ...]:
+        return tuple(key for key, found in in_order if found == outcome)
+
     return ExtractionResult(
         folder,
-        done=tuple(outcomes["done"]),
-        skipped=tuple(outcomes["skipped"]),
-        partial=tuple(outcomes["partial"]),
-        failed=tuple(failures),
+        done=keys("done"),
+        skipped=keys("skipped"),
+        partial=keys("partial"),
+        failed=(*failed, *(found for _, found in in_order if isinstance(found, Failure))),
         spec=spec,
     )
+
+
+def devices_for(device: str) -> list[torch.device]:
+    """The devices that ``--device`` means for many videos: all GPUs where none is named by its number.
+
+    Raises:
+        MachineError: CUDA was asked for and is not there.
+        ConfigError: not a device.
+    """
+    import torch
+
+    from wtalkit.backbones.device import resolve_device
+
+    first = resolve_device(device)
+    if first.type != "cuda" or first.index is not None:
+        return [first]
+    return [torch.device("cuda", number) for number in range(torch.cuda.device_count())]
 
 
 def _videos(
@@ -150,27 +187,36 @@ def _refuse_another_spec(folder: Path, spec: FeatureSpec) -> None:
             raise FeaturesError(cause, file=folder, remedy="Use another --out, or --overwrite to extract them again")
 
 
-def _extract_one(video: Input, folder: Path, featurizer: VideoFeaturizer, *, overwrite: bool) -> str | Failure:
-    try:
-        if not overwrite and _is_there(video, folder, featurizer):
+@dataclass(frozen=True)
+class _Job:
+    """What is done with each video: a lane's work.
+
+    Attributes:
+        featurizer: makes the features.
+        folder: takes them.
+        overwrite: also where they are there.
+    """
+
+    featurizer: VideoFeaturizer
+    folder: Path
+    overwrite: bool
+
+    def __call__(self, video: Input, lane: Lane) -> str | Failure:
+        """The outcome of one video: ``done``, ``skipped``, ``partial`` or its failure."""
+        return attempt(video.path, partial(self._extract, video, lane))
+
+    def _extract(self, video: Input, lane: Lane) -> str:
+        if not self.overwrite and _is_there(video, self.folder, self.featurizer):
             return "skipped"
-        features = featurizer.features(video.path, video.key)
-        assert features.record is not None  # the featurizer always gives one
-        write_features(folder, video.key, features.array, features.record)
-    except PartialVideo as error:
-        if featurizer.on_partial == "skip":
+        try:
+            with FeatureWriter(self.folder, video.key) as writer:
+                writer.finish(self.featurizer.pour(video, lane, writer))
+        except PartialVideo as error:
+            if self.featurizer.on_partial != "skip":
+                raise
             log.warning("%s", error)
             return "partial"
-        return Failure.of(video.path, error)
-    except InputError as error:
-        return Failure.of(video.path, error)
-    except (WtalkitError, MemoryError):
-        raise
-    except Exception as error:
-        log.debug("%s", video.path, exc_info=True)
-        cause = f"a defect of wtalkit: {type(error).__name__}: {error}. --debug shows where"
-        return Failure(os.fspath(video.path), cause)
-    return "done"
+        return "done"
 
 
 def _is_there(video: Input, folder: Path, featurizer: VideoFeaturizer) -> bool:

@@ -1,85 +1,78 @@
-"""One video to features in one pass: decode, flow and backbone work at the same time on different parts of it.
+"""Videos to features in one pass: decoding, flow, backbone and writing work at the same time on different frames.
 
-Frames go decode -> flow threads -> windows -> backbone thread and are dropped on the way, so memory depends on the
-picture size and the batch, not on the length of the video (the rows themselves are 46 MB an hour for i3d).
+    decoder process -> chunks -> flow -> windows -> backbone -> rows -> file or memory
+
+Each arrow hands on a bounded number of pieces and then waits, so memory depends on the picture size, the batch and the
+number of lanes, not on the length of a video.
 """
 
 from __future__ import annotations
 
-import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from wtalkit.backbones.preprocess import to_gray
 from wtalkit.errors import ConfigError, InputError
-from wtalkit.extraction.windows import WindowBatch, window_batches
+from wtalkit.extraction.lanes import Done, Event, Lane, Result, lanes_for, run_lanes
+from wtalkit.extraction.progress import Meter, Progress
+from wtalkit.extraction.windows import Stretch, window_batches
 from wtalkit.features.record import FeatureRecord
 from wtalkit.features.spec import FeatureSpec
 from wtalkit.features.store import FeatureFile
-from wtalkit.flow import FlowAlgorithm, get_flow, stream_flow
+from wtalkit.flow import FlowAlgorithm, get_flow
+from wtalkit.inputs import Input
 from wtalkit.timeline import Timeline
-from wtalkit.video import DecodeReport, FrameStream, describe_partial
+from wtalkit.video import Decoder, DecodeReport, Decoding, describe_partial
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     import numpy as np
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from wtalkit.backbones.backbone import Backbone
-    from wtalkit.extraction.windows import FrameAndFlow
+    from wtalkit.extraction.compute import Compute, Later
+
+    Rows = NDArray[np.float32]
 
 OnPartial = Literal["error", "keep", "skip"]
 ON_PARTIAL: tuple[OnPartial, ...] = ("error", "keep", "skip")
 
-_WINDOWS_PER_BATCH = 8
+_CHUNKS_AHEAD = 2
+"""Chunks whose flow is being computed; more would only hold more frames."""
 _BATCHES_AHEAD = 2
-"""Batches waiting for the backbone; more would only hold more frames."""
+"""Batches waiting for the backbone."""
 
 
 class PartialVideo(InputError):
     """The video is damaged, and what is there was not asked for."""
 
 
-@dataclass(frozen=True)
-class Progress:
-    """How far the extraction of one video is.
+class Sink(Protocol):
+    """Takes the rows of a video as they come."""
 
-    Attributes:
-        key: the video.
-        path: its file.
-        frames: resampled frames read so far.
-        frames_expected: frames the container promises; None if it does not say.
-        decode_fps: frames per second of time spent in decoding.
-        flow_pairs_per_s: flow fields per second of wall time; 0 without flow.
-        elapsed_s: seconds since the start of this video.
-        finished: the video is done.
-    """
-
-    key: str
-    path: Path
-    frames: int
-    frames_expected: int | None
-    decode_fps: float
-    flow_pairs_per_s: float
-    elapsed_s: float
-    finished: bool = False
+    def append(self, rows: Rows) -> None:
+        """Rows float32 ``[n, dim]``."""
+        ...
 
 
 class VideoFeaturizer:
-    """Turns videos into features, one after the other.
+    """Turns videos into features.
+
+    It keeps decoder processes for the next video; :meth:`close` ends them, as does the end of its life.
 
     Args:
         backbone: from ``load_backbone``.
         flow: the algorithm or its name; a backbone without flow stream ignores it.
         fps: frames per second after resampling; the backbone's own by default.
         stride: frames from one window to the next; the backbone's own by default.
-        workers: threads that compute flow; one per core by default.
+        workers: cores that compute on the CPU; all by default.
         on_partial: damaged videos are an ``error``, or ``keep`` what can be decoded, or are to ``skip``.
         progress: called every few frames from the calling thread.
+        replicas: the same backbone on further devices; videos are spread over all of them.
 
     Raises:
         ConfigError: an unknown flow or a number that makes no sense.
@@ -95,10 +88,13 @@ class VideoFeaturizer:
         workers: int | None = None,
         on_partial: OnPartial = "error",
         progress: Callable[[Progress], None] | None = None,
+        replicas: Sequence[Backbone] = (),
     ) -> None:
         own = backbone.spec
         if on_partial not in ON_PARTIAL:
             raise ConfigError(f"on_partial is {on_partial!r}", remedy=f"Use one of {', '.join(ON_PARTIAL)}")
+        if workers is not None and workers < 1:
+            raise ConfigError(f"workers is {workers}", remedy="Use 1 or more")
         try:
             self.timeline = Timeline(
                 fps if fps is not None else own.fps, own.window, own.stride if stride is None else stride
@@ -113,6 +109,8 @@ class VideoFeaturizer:
         self.workers = workers
         self.on_partial = on_partial
         self.progress = progress
+        self._backbones = (backbone, *replicas)
+        self._decoders: list[Decoder] = []
 
     @property
     def spec(self) -> FeatureSpec:
@@ -132,130 +130,155 @@ class VideoFeaturizer:
             crop=own.crop,
         )
 
+    def close(self) -> None:
+        """End the decoder processes; the next video starts new ones."""
+        while self._decoders:
+            self._decoders.pop().close()
+
     def features(self, path: Path, key: str | None = None) -> FeatureFile:
-        """Features of one video, ``[T, dim]``.
+        """Features of one video, ``[T, dim]``, in memory.
 
         Raises:
             InputError: not a video, damaged (:class:`PartialVideo`), or shorter than one window.
         """
-        stream = FrameStream(path, self.timeline.fps, short_side=self.backbone.spec.resize)
-        meter = _Meter(key or path.stem, path, self._frames_expected(stream), self.flow.name != "none", self.progress)
-        with closing(stream):
-            rows = self._rows(self._frames_and_flow(stream, meter))
-            record = self._record(stream, path)
-        if not rows:
-            raise InputError(f"too short ({stream.frame_count} < {self.timeline.window} frames)", file=path)
+        for event in self.run([Input(key or path.stem, path)], self.collect):
+            if isinstance(event, Progress) and self.progress is not None:
+                self.progress(event)
+            elif isinstance(event, Done):
+                return event.result
+        raise AssertionError("a lane ended without an outcome")
+
+    def collect(self, video: Input, lane: Lane) -> FeatureFile:
+        """The features of one video in memory; work for :meth:`run`.
+
+        Raises:
+            InputError: as for :meth:`features`.
+        """
         import numpy as np
 
-        meter.show(finished=True)
+        rows: list[Rows] = []
+        record = self.pour(video, lane, rows)
         return FeatureFile(np.concatenate(rows), record)
 
-    def _frames_expected(self, stream: FrameStream) -> int | None:
-        duration_s = stream.info.container_duration_s
-        return None if duration_s is None else self.timeline.frame_count(duration_s)
+    def run(
+        self, videos: Sequence[Input], work: Callable[[Input, Lane], Result]
+    ) -> Generator[Event[Result], None, None]:
+        """Do ``work`` with each video, several at once; events come as they happen, see :func:`run_lanes`."""
+        from wtalkit.extraction.compute import compute_for
 
-    def _frames_and_flow(self, stream: FrameStream, meter: _Meter) -> Iterator[FrameAndFlow]:
+        lanes = max(lanes_for(len(videos), self.backbone.device.type), min(len(videos), len(self._backbones)))
+        while len(self._decoders) < lanes:
+            self._decoders.append(Decoder())
+        computes = [compute_for(backbone, self.flow, self.workers) for backbone in self._backbones]
+        try:
+            with closing(run_lanes(videos, work, computes, self._decoders[:lanes])) as events:
+                yield from events
+        finally:
+            for compute in computes:
+                compute.close()
+
+    def pour(self, video: Input, lane: Lane, sink: Sink) -> FeatureRecord:
+        """Put the rows of one video into ``sink`` as they come; gives the record.
+
+        Raises:
+            InputError: as for :meth:`features`.
+        """
+        chunk_frames = lane.compute.chunk_frames
+        size = self.backbone.spec.resize
+        with lane.decoder.decode(video.path, self.timeline.fps, short_side=size, chunk_frames=chunk_frames) as decoding:
+            meter = self._meter(video, decoding, lane.tell)
+            filled = False
+            for rows in self._rows(decoding, lane.compute, meter):
+                sink.append(rows)
+                meter.computed(len(rows))
+                filled = True
+            record = self._record(decoding)
+        if not filled:
+            raise InputError(f"too short ({record.frames} < {self.timeline.window} frames)", file=video.path)
+        meter.show(finished=True)
+        return record
+
+    def _meter(self, video: Input, decoding: Decoding, tell: Callable[[Progress], None]) -> Meter:
+        duration_s = decoding.info.container_duration_s
+        return Meter(
+            video.key,
+            video.path,
+            expected=None if duration_s is None else self.timeline.frame_count(duration_s),
+            with_flow=self.flow.name != "none",
+            stride=self.timeline.stride,
+            tell=tell,
+        )
+
+    def _rows(self, decoding: Decoding, compute: Compute, meter: Meter) -> Iterator[Rows]:
+        running: deque[Future[Rows]] = deque()
+        stretches = self._stretches(_loaded(decoding, compute, meter), compute)
+        batches = window_batches(stretches, self.timeline, compute.batch_windows)
+        while True:
+            with compute.here():
+                batch = next(batches, None)
+            if batch is None:
+                break
+            running.append(compute.features(batch.rgb, batch.flow))
+            if len(running) > _BATCHES_AHEAD:
+                yield running.popleft().result()
+        while running:
+            yield running.popleft().result()
+
+    def _stretches(self, chunks: Iterator[Tensor], compute: Compute) -> Iterator[Stretch]:
+        """Frames with the flow to the next one; the last frame gets the field of the one before."""
+        import torch
+
         if self.flow.name == "none":
-            for image in meter.timed(iter(stream)):
-                yield image, None
+            yield from (Stretch(rgb, None) for rgb in chunks)
             return
-        waiting: deque[NDArray[np.uint8]] = deque()  # frames whose flow is still being computed
+        ahead: deque[tuple[Tensor, Later]] = deque()
+        last: tuple[Tensor, Tensor] | None = None  # the newest frame and its grey image, which wait for the next one
+        field: Tensor | None = None
+        for rgb in chunks:
+            grays = compute.gray(rgb)
+            if last is not None:
+                rgb, grays = torch.cat([last[0], rgb]), torch.cat([last[1], grays])
+            last = rgb[-1:], grays[-1:]
+            if len(rgb) > 1:
+                ahead.append((rgb[:-1], compute.flow(grays)))
+            if len(ahead) > _CHUNKS_AHEAD:
+                frames, found = ahead.popleft()
+                yield Stretch(frames, found.result())
+        for frames, found in ahead:
+            fields = found.result()
+            field = fields[-1:]
+            yield Stretch(frames, fields)
+        if last is not None:
+            still = torch.zeros(1, 2, *last[1].shape[1:], device=last[0].device)
+            yield Stretch(last[0], still if field is None else field)
 
-        def grays() -> Iterator[NDArray[np.uint8]]:
-            for image in meter.timed(iter(stream)):
-                waiting.append(image)
-                yield to_gray(image)
-
-        with closing(stream_flow(grays(), self.flow, workers=self.workers)) as fields:  # type: ignore[type-var]
-            for field in fields:
-                yield waiting.popleft(), field
-
-    def _rows(self, frames: Iterator[FrameAndFlow]) -> list[NDArray[np.float32]]:
-        rows: list[NDArray[np.float32]] = []
-        running: deque[Future[NDArray[np.float32]]] = deque()
-        with ThreadPoolExecutor(1, thread_name_prefix="wtalkit-backbone") as worker:
-            try:
-                for batch in window_batches(frames, self.timeline, _WINDOWS_PER_BATCH):
-                    if len(running) == _BATCHES_AHEAD:
-                        rows.append(running.popleft().result())
-                    running.append(worker.submit(self._extract, batch))
-                rows.extend(future.result() for future in running)
-            finally:
-                worker.shutdown(wait=True, cancel_futures=True)
-                frames.close()  # type: ignore[attr-defined]  # stops the flow threads of a video given up
-        return rows
-
-    def _extract(self, batch: WindowBatch) -> NDArray[np.float32]:
-        return self.backbone.extract(batch.rgb, batch.flow)
-
-    def _record(self, stream: FrameStream, path: Path) -> FeatureRecord:
+    def _record(self, decoding: Decoding) -> FeatureRecord:
         from wtalkit import __version__
 
-        report = stream.report
+        report = decoding.report
         if not report.complete and self.on_partial != "keep":
             raise PartialVideo(
-                describe_partial(report), file=path, remedy="Use --on-partial keep to work with what is there"
+                describe_partial(report), file=decoding.path, remedy="Use --on-partial keep to work with what is there"
             )
         return FeatureRecord(
             spec=self.spec,
-            video=path.name,
+            video=decoding.path.name,
             duration_s=report.duration_s,
-            frames=stream.frame_count,
+            frames=decoding.frame_count,
             complete=report.complete,
             gaps=report.gaps,
             warnings=(*self.backbone.warnings, *_remarks(report)),
-            source_bytes=stream.info.bytes,
+            source_bytes=decoding.info.bytes,
             wtalkit=__version__,
         )
 
 
+def _loaded(decoding: Decoding, compute: Compute, meter: Meter) -> Iterator[Tensor]:
+    for chunk in decoding:
+        rgb = compute.load(chunk.images)
+        meter.read(len(rgb), chunk.decode_s)
+        yield rgb
+
+
 def _remarks(report: DecodeReport) -> tuple[str, ...]:
     return report.warnings if report.complete else (describe_partial(report), *report.warnings)
-
-
-class _Meter:
-    """Counts frames and seconds of one video and tells the caller."""
-
-    def __init__(
-        self,
-        key: str,
-        path: Path,
-        frames_expected: int | None,
-        with_flow: bool,
-        tell: Callable[[Progress], None] | None,
-    ) -> None:
-        self._key, self._path, self._expected = key, path, frames_expected
-        self._with_flow, self._tell = with_flow, tell
-        self._frames = 0
-        self._decode_s = 0.0
-        self._started = time.perf_counter()
-
-    def timed(self, frames: Iterator[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:
-        """The same frames, counted, with the time they take to come."""
-        while True:
-            asked = time.perf_counter()
-            image = next(frames, None)
-            self._decode_s += time.perf_counter() - asked
-            if image is None:
-                return
-            self._frames += 1
-            if self._frames % 8 == 0:
-                self.show()
-            yield image
-
-    def show(self, *, finished: bool = False) -> None:
-        if self._tell is None:
-            return
-        elapsed_s = time.perf_counter() - self._started
-        self._tell(
-            Progress(
-                self._key,
-                self._path,
-                self._frames,
-                self._frames if finished else self._expected,
-                decode_fps=self._frames / max(self._decode_s, 1e-9),
-                flow_pairs_per_s=self._frames / max(elapsed_s, 1e-9) if self._with_flow else 0.0,
-                elapsed_s=elapsed_s,
-                finished=finished,
-            )
-        )

@@ -9,10 +9,23 @@ from typing import TYPE_CHECKING
 from wtalkit.timeline import Timeline
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from torch import Tensor
 
-    FrameAndFlow = tuple[NDArray[np.uint8], NDArray[np.float32] | None]
+
+@dataclass(frozen=True)
+class Stretch:
+    """Consecutive frames with their flow.
+
+    Attributes:
+        rgb: uint8 ``[n, H, W, 3]``.
+        flow: float32 ``[n, 2, H, W]`` in pixels, field i from frame i to the next; None without flow.
+    """
+
+    rgb: Tensor
+    flow: Tensor | None
+
+    def __len__(self) -> int:
+        return len(self.rgb)
 
 
 @dataclass(frozen=True)
@@ -21,35 +34,54 @@ class WindowBatch:
 
     Attributes:
         rgb: uint8 ``[B, window, H, W, 3]``.
-        flow: float32 ``[B, window, 2, H, W]`` in pixels, field i from frame i to the next; None without flow.
+        flow: float32 ``[B, window, 2, H, W]`` in pixels; None without flow.
     """
 
-    rgb: NDArray[np.uint8]
-    flow: NDArray[np.float32] | None
+    rgb: Tensor
+    flow: Tensor | None
 
     def __len__(self) -> int:
         return len(self.rgb)
 
 
-def window_batches(frames: Iterable[FrameAndFlow], timeline: Timeline, size: int) -> Iterator[WindowBatch]:
+def window_batches(stretches: Iterable[Stretch], timeline: Timeline, size: int) -> Iterator[WindowBatch]:
     """Cut frames (with their flow) into windows, ``size`` at a time; the tail shorter than a window is dropped."""
     span = (size - 1) * timeline.stride + max(timeline.window, timeline.stride)
-    held: list[FrameAndFlow] = []
-    for frame in frames:
-        held.append(frame)
-        if len(held) == span:
-            yield _stack(held, timeline, size)
-            del held[: size * timeline.stride]
-    if rest := timeline.snippet_count(len(held)):
-        yield _stack(held, timeline, rest)
+    held: list[Stretch] = []
+    count = 0
+    for stretch in stretches:
+        held.append(stretch)
+        count += len(stretch)
+        while count >= span:
+            frames = _joined(held)
+            yield _windows(frames, timeline, size)
+            held = [_rest(frames, size * timeline.stride)]
+            count = len(held[0])
+    if count and (rest := timeline.snippet_count(count)):
+        yield _windows(_joined(held), timeline, rest)
 
 
-def _stack(held: list[FrameAndFlow], timeline: Timeline, count: int) -> WindowBatch:
-    import numpy as np
+def _joined(held: list[Stretch]) -> Stretch:
+    import torch
 
-    windows = [held[first : first + timeline.window] for first in range(0, count * timeline.stride, timeline.stride)]
-    rgb = np.stack([np.stack([image for image, _ in window]) for window in windows])
-    if held[0][1] is None:
-        return WindowBatch(rgb, None)
-    flow = np.stack([np.stack([field for _, field in window if field is not None]) for window in windows])
-    return WindowBatch(rgb, flow)
+    if len(held) == 1:
+        return held[0]
+    flows = [each.flow for each in held if each.flow is not None]
+    return Stretch(torch.cat([each.rgb for each in held]), torch.cat(flows) if flows else None)
+
+
+def _rest(frames: Stretch, first: int) -> Stretch:
+    """What later windows still need, copied so that the rest can go."""
+    return Stretch(frames.rgb[first:].clone(), None if frames.flow is None else frames.flow[first:].clone())
+
+
+def _windows(frames: Stretch, timeline: Timeline, count: int) -> WindowBatch:
+    return WindowBatch(
+        _cut(frames.rgb, timeline, count), None if frames.flow is None else _cut(frames.flow, timeline, count)
+    )
+
+
+def _cut(frames: Tensor, timeline: Timeline, count: int) -> Tensor:
+    """``[n, ...]`` to ``[count, window, ...]``, a copy of its own where windows overlap."""
+    windows = frames.unfold(0, timeline.window, timeline.stride)[:count]  # [count, ..., window]
+    return windows.movedim(-1, 1).contiguous()

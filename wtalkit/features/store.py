@@ -9,11 +9,14 @@ from __future__ import annotations
 import errno
 import io
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from types import TracebackType
 from typing import TYPE_CHECKING
 
-from wtalkit.atomic import atomic_path, write_text
+from wtalkit.atomic import atomic_path, disk_error, write_text
 from wtalkit.errors import InputError
 from wtalkit.features.record import FeatureRecord
 from wtalkit.features.spec import FeatureSpec
@@ -79,6 +82,99 @@ def feature_paths(folder: Path, key: str) -> tuple[Path, Path]:
     return folder / f"{key}.npy", folder / f"{key}.json"
 
 
+class FeatureWriter:
+    """Writes the features of one video as they come; nothing is to be seen until :meth:`finish`.
+
+    Use it as a context: what is not finished when it ends is dropped.
+
+    Args:
+        folder: the features folder.
+        key: the video's.
+
+    Raises:
+        InputError: the key cannot be a file name.
+        MachineError: the disk is full or the folder read-only.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], key: str) -> None:
+        self.path, self._record_path = feature_paths(Path(folder), key)
+        self._key = key
+        self._rows = 0
+        self._dim: int | None = None
+        self._stack = ExitStack()
+
+    def __enter__(self) -> FeatureWriter:
+        with self._translated():
+            temporary = self._stack.enter_context(atomic_path(self.path))
+            self._handle = self._stack.enter_context(temporary.open("wb"))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            kind, error = _Unfinished, _Unfinished()
+        with suppress(_Unfinished):
+            self._stack.__exit__(kind, error, trace)
+
+    def append(self, rows: Array) -> None:
+        """Add rows float32 ``[n, dim]``.
+
+        Raises:
+            MachineError: the disk is full.
+        """
+        import numpy as np
+
+        rows = np.ascontiguousarray(rows, np.float32)
+        with self._translated():
+            if self._dim is None:
+                self._dim = rows.shape[1]
+                self._handle.write(_header(0, self._dim))
+            self._handle.write(rows.data)  # numpy's own tofile() hides "disk full" behind an error without a number
+        self._rows += len(rows)
+
+    def finish(self, record: FeatureRecord) -> Path:
+        """Put array and record in their places; gives the array's path.
+
+        Raises:
+            MachineError: the disk is full.
+        """
+        with self._translated():
+            # The number of rows is known only now; numpy leaves room for it to grow in the header.
+            self._handle.seek(0)
+            self._handle.write(_header(self._rows, self._dim or record.spec.dim))
+            self._record_path.unlink(missing_ok=True)  # a kill must not pair a new array with an old record
+            self._stack.pop_all().__exit__(None, None, None)
+            write_text(self._record_path, record.to_json())
+        return self.path
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                raise InputError("its name is too long to name a features file", file=self._key) from error
+            if (translated := disk_error(error, self.path)) is not None:
+                raise translated from error
+            raise
+
+
+class _Unfinished(Exception):
+    """Makes the half-written file go."""
+
+
+def _header(rows: int, dim: int) -> bytes:
+    """Of a ``.npy`` file, of one length whatever the number of rows."""
+    import numpy as np
+
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": "<f4", "fortran_order": False, "shape": (rows, dim)}
+    )  # fmt: skip
+    return header.getvalue()
+
+
 def write_features(folder: str | os.PathLike[str], key: str, array: Array, record: FeatureRecord) -> Path:
     """Write the features of one video, each file whole or not at all; gives the array's path.
 
@@ -86,23 +182,9 @@ def write_features(folder: str | os.PathLike[str], key: str, array: Array, recor
         InputError: the key cannot be a file name.
         MachineError: the disk is full or the folder read-only.
     """
-    import numpy as np
-
-    array_path, record_path = feature_paths(Path(folder), key)
-    array = np.ascontiguousarray(array, np.float32)
-    header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(array))
-    try:
-        record_path.unlink(missing_ok=True)  # else a kill between the two renames pairs a new array with an old record
-        with atomic_path(array_path) as temporary, temporary.open("wb") as handle:
-            handle.write(header.getvalue())
-            handle.write(array.data)  # numpy's own tofile() hides "disk full" behind an error without a number
-        write_text(record_path, record.to_json())
-    except OSError as error:
-        if error.errno == errno.ENAMETOOLONG:
-            raise InputError("its name is too long to name a features file", file=key) from error
-        raise
-    return array_path
+    with FeatureWriter(folder, key) as writer:
+        writer.append(array)
+        return writer.finish(record)
 
 
 def read_features(path: str | os.PathLike[str], *, assume: FeatureSpec | None = None) -> FeatureFile:

@@ -9,13 +9,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from wtalkit.video.decoder import Chunk, Decoder, Decoding
     from wtalkit.video.info import DecodeReport, Limits, VideoInfo, describe_partial
     from wtalkit.video.reader import Frame, VideoReader, decode_check, probe
     from wtalkit.video.scaling import resize, resize_short_side, short_side_size
     from wtalkit.video.stream import FrameStream, nearest_in_time
 
 __all__ = [
+    "Chunk",
     "DecodeReport",
+    "Decoder",
+    "Decoding",
     "Frame",
     "FrameStream",
     "Limits",
@@ -31,6 +35,9 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Chunk": "decoder",
+    "Decoder": "decoder",
+    "Decoding": "decoder",
     "DecodeReport": "info",
     "Limits": "info",
     "VideoInfo": "info",

@@ -1,0 +1,221 @@
+"""Where flow and features are computed: on the cores of the processor, or on a GPU. Both take work and answer later."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+from torch import Tensor
+
+from wtalkit.backbones.preprocess import to_gray
+from wtalkit.flow.cuda.frames import solver_for
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from wtalkit.backbones.backbone import Backbone
+    from wtalkit.flow import FlowAlgorithm
+
+    Images = NDArray[np.uint8]
+    Rows = NDArray[np.float32]
+
+
+_PLACES_A_BATCH = 2_000_000
+"""Pixels times frames; a batch of more is no faster on one core, and Ctrl-C would have to wait for it."""
+
+_GRAY_WEIGHTS, _GRAY_SHIFT = (9798, 19235, 3735), 15
+"""OpenCV's fixed-point weights of red, green and blue."""
+
+
+class Later(Protocol):
+    """A tensor that is being computed."""
+
+    def result(self) -> Tensor:
+        """Wait for it."""
+        ...
+
+
+class Compute(Protocol):
+    """What a lane needs of the machine."""
+
+    chunk_frames: int
+    batch_windows: int
+
+    def here(self) -> AbstractContextManager[object]:
+        """Within it, the calling thread's own small operations run on the device, on a stream for them."""
+        ...
+
+    def load(self, images: Images) -> Tensor:
+        """Frames uint8 ``[n, H, W, 3]`` as a tensor of its own, on the device."""
+        ...
+
+    def gray(self, rgb: Tensor) -> Tensor:
+        """Grey images uint8 ``[n, H, W]`` of frames."""
+        ...
+
+    def flow(self, grays: Tensor) -> Later:
+        """Fields float32 ``[n - 1, 2, H, W]`` from each image to the next."""
+        ...
+
+    def features(self, rgb: Tensor, flow: Tensor | None) -> Future[Rows]:
+        """Rows float32 ``[B, dim]`` of windows."""
+        ...
+
+    def close(self) -> None:
+        """Stop the threads, after what they are at."""
+        ...
+
+
+class CpuCompute:
+    """Every core takes whole tasks, a pair of frames or a batch of windows, in the order in which they come.
+
+    A network spread over the cores would have them wait for each other at every layer, the more so while the others
+    compute flow.
+
+    Args:
+        backbone: on the CPU.
+        algorithm: of the flow.
+        workers: cores to use; all by default.
+    """
+
+    chunk_frames = 16
+
+    def __init__(self, backbone: Backbone, algorithm: FlowAlgorithm, workers: int | None = None) -> None:
+        self._backbone, self._pair = backbone, algorithm.pair
+        spec = backbone.spec
+        places = spec.window * (spec.crop or spec.resize) ** 2
+        self.batch_windows = max(1, min(backbone.batch_windows, _PLACES_A_BATCH // places))
+        self._threads = torch.get_num_threads()
+        self._pool = ThreadPoolExecutor(workers or os.cpu_count(), "wtalkit-core", lambda: torch.set_num_threads(1))
+
+    def here(self) -> AbstractContextManager[object]:
+        return nullcontext()
+
+    def load(self, images: Images) -> Tensor:
+        return torch.from_numpy(images.copy())
+
+    def gray(self, rgb: Tensor) -> Tensor:
+        return torch.stack([torch.from_numpy(to_gray(image)) for image in rgb.numpy()])
+
+    def flow(self, grays: Tensor) -> Later:
+        images = grays.numpy()
+        count, height, width = images.shape
+        fields = torch.empty(count - 1, 2, height, width)
+        out = fields.numpy()
+
+        def compute(index: int) -> None:
+            out[index] = self._pair(images[index], images[index + 1])
+
+        return _Fields(fields, [self._pool.submit(compute, index) for index in range(count - 1)])
+
+    def features(self, rgb: Tensor, flow: Tensor | None) -> Future[Rows]:
+        return self._pool.submit(_rows, self._backbone, rgb, flow)
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        torch.set_num_threads(self._threads)  # a thread's own setting is also what new threads begin with
+
+
+class GpuCompute:
+    """Frames stay on the GPU: flow and networks have streams of their own, so that they overlap.
+
+    The flow of all lanes goes through one solver, which fills the GPU with the pairs of all of them; a thread feeds the
+    networks. Rows are handed on only when the GPU is done with what they were made of.
+
+    Args:
+        backbone: on the GPU.
+        algorithm: of the flow; ``tvl1`` is computed on the GPU, others on the CPU.
+        workers: cores for a flow that only the CPU computes.
+    """
+
+    chunk_frames = 64
+
+    def __init__(self, backbone: Backbone, algorithm: FlowAlgorithm, workers: int | None = None) -> None:
+        self._backbone, self.device = backbone, backbone.device
+        self.batch_windows = backbone.batch_windows
+        self._cpu = None if algorithm.name == "tvl1" else CpuCompute(backbone, algorithm, workers)
+        self._network_thread = ThreadPoolExecutor(1, "wtalkit-backbone")
+        self._network_stream = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
+        self._lane_stream = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
+
+    @contextmanager
+    def here(self) -> Iterator[None]:
+        with torch.cuda.device(self.device), torch.cuda.stream(self._lane_stream):
+            yield
+
+    def load(self, images: Images) -> Tensor:
+        rgb = torch.from_numpy(images).to(self.device)
+        self._settle()  # the images are overwritten next
+        return rgb
+
+    def gray(self, rgb: Tensor) -> Tensor:
+        return gray_of(rgb)
+
+    def flow(self, grays: Tensor) -> Later:
+        if self._cpu is not None:
+            return _Moved(self._cpu.flow(grays.cpu()), self.device)
+        height, width = grays.shape[1:]
+        return solver_for(height, width, None, self.device).submit(grays[:-1], grays[1:])
+
+    def features(self, rgb: Tensor, flow: Tensor | None) -> Future[Rows]:
+        self._settle()  # another stream reads them
+        return self._network_thread.submit(self._features, rgb, flow)
+
+    def close(self) -> None:
+        self._network_thread.shutdown(wait=True, cancel_futures=True)
+        if self._cpu is not None:
+            self._cpu.close()
+
+    def _features(self, rgb: Tensor, flow: Tensor | None) -> Rows:
+        with torch.cuda.device(self.device), torch.cuda.stream(self._network_stream):
+            return _rows(self._backbone, rgb, flow)  # waits for the GPU, so the windows' memory can be used anew
+
+    def _settle(self) -> None:
+        """Wait for the calling thread's own operations."""
+        torch.cuda.current_stream(self.device).synchronize()
+
+
+def compute_for(backbone: Backbone, algorithm: FlowAlgorithm, workers: int | None = None) -> Compute:
+    """The one for the device that the backbone is on."""
+    if backbone.device.type == "cuda":
+        return GpuCompute(backbone, algorithm, workers)
+    return CpuCompute(backbone, algorithm, workers)
+
+
+def gray_of(rgb: Tensor) -> Tensor:
+    """Grey images uint8 ``[n, H, W]`` of frames ``[n, H, W, 3]``, to the last bit those of OpenCV's ``cvtColor``."""
+    total = sum(rgb[..., channel].int() * weight for channel, weight in enumerate(_GRAY_WEIGHTS))
+    assert isinstance(total, Tensor)
+    return ((total + (1 << _GRAY_SHIFT - 1)) >> _GRAY_SHIFT).byte()
+
+
+class _Fields:
+    """Fields that several threads fill."""
+
+    def __init__(self, fields: Tensor, pairs: list[Future[None]]) -> None:
+        self._fields, self._pairs = fields, pairs
+
+    def result(self) -> Tensor:
+        for pair in self._pairs:
+            pair.result()
+        return self._fields
+
+
+class _Moved:
+    """What was computed on the CPU, on the device."""
+
+    def __init__(self, found: Later, device: torch.device) -> None:
+        self._found, self._device = found, device
+
+    def result(self) -> Tensor:
+        return self._found.result().to(self._device)
+
+
+def _rows(backbone: Backbone, rgb: Tensor, flow: Tensor | None) -> Rows:
+    rows: Rows = backbone.features(rgb, flow).cpu().numpy()
+    return rows

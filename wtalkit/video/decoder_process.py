@@ -1,0 +1,113 @@
+"""The other side of :class:`wtalkit.video.decoder.Decoder`: decodes one video after the other, in a process of its own.
+
+Frames go into slots of the shared memory, and a line over the pipe says that a slot is full. A slot is filled anew once
+the reader gave it back; while none is free the decoder waits, so it is never ahead by more than the slots hold.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+import traceback
+from collections import deque
+from collections.abc import Iterator
+
+from wtalkit.errors import InputError
+from wtalkit.video.container import open_video
+from wtalkit.video.frame_memory import FrameMemory
+from wtalkit.video.info import Limits
+from wtalkit.video.messages import Message, Pipe, info_to_message, report_to_message
+from wtalkit.video.scaling import Image
+from wtalkit.video.stream import FrameStream
+
+SLOTS = 3
+"""One that is read, one that is full, one that is being filled."""
+_MOST_BYTES = 96 * 2**20
+"""Of all slots; frames so large that this holds few of them come in shorter chunks."""
+
+
+def main(commands: int, messages: int, memory: int) -> None:
+    """Serve until the reader is gone; the arguments are the handles of both pipes and of the memory."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the reader, which closes the pipe
+    pipe, frames = Pipe(commands, messages), FrameMemory(memory)
+    try:
+        while (command := pipe.receive()) is not None:
+            if "path" in command:
+                pipe.send(_serve(command, pipe, frames))
+            elif "length_of" in command:
+                pipe.send({"length_s": _length_s(command["length_of"])})
+    except (BrokenPipeError, EOFError):
+        return
+
+
+def _length_s(path: str) -> float | None:
+    """What the container says, without decoding; None where it says nothing or cannot be opened."""
+    try:
+        container, _ = open_video(path, Limits())
+    except InputError:
+        return None
+    with container:
+        return None if container.duration is None else container.duration / 1e6
+
+
+def _serve(command: Message, pipe: Pipe, memory: FrameMemory) -> Message:
+    """Decode one video; the message that ends it."""
+    try:
+        stream = FrameStream(
+            command["path"], command["fps"], short_side=command["short_side"], limits=Limits(**command["limits"])
+        )
+        try:
+            pipe.send({"info": info_to_message(stream.info)})
+            _fill(stream, command["chunk"], pipe, memory)
+            return {"report": report_to_message(stream.report), "frames": stream.frame_count}
+        finally:
+            stream.close()
+    except InputError as error:
+        return {"failed": {"cause": error.cause, "file": error.file, "remedy": error.remedy}}
+    except (BrokenPipeError, EOFError):
+        raise
+    except MemoryError:
+        return {"memory": True}
+    except Exception as error:
+        return {"defect": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()}
+
+
+def _fill(stream: FrameStream, most: int, pipe: Pipe, memory: FrameMemory) -> None:
+    free: deque[int] = deque(range(SLOTS))
+    images = iter(stream)
+    first, spent_s = _timed_next(images)
+    if first is None:
+        return
+    height, width = first.shape[:2]
+    size = max(1, min(most, _MOST_BYTES // (SLOTS * first.nbytes)))
+    image: Image | None = first
+    while image is not None:
+        number = _free_slot(free, pipe)
+        slot = memory.slot(number, size, height, width)
+        filled = 0
+        while image is not None:
+            slot[filled] = image
+            filled += 1
+            if filled == size:
+                break
+            image, seconds = _timed_next(images)
+            spent_s += seconds
+        pipe.send({"slot": number, "room": size, "count": filled, "shape": [height, width], "decode_s": spent_s})
+        if image is not None:
+            image, spent_s = _timed_next(images)
+
+
+def _timed_next(images: Iterator[Image]) -> tuple[Image | None, float]:
+    started = time.perf_counter()
+    image = next(images, None)
+    return image, time.perf_counter() - started
+
+
+def _free_slot(free: deque[int], pipe: Pipe) -> int:
+    """A slot the reader is done with; waits for one."""
+    while not free:
+        command = pipe.receive()
+        if command is None:
+            raise EOFError("the reader is gone")
+        free.append(command["free"])
+    return free.popleft()
