@@ -47,7 +47,13 @@ def test_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(localization, "SLOW_VIDEOS", 2)
     rows = list(measure(CPU))
     assert [row.case.split(", 4 videos")[0] for row in rows] == [
-        f"{method}, {which} classes" for method in METHODS for which in ("likely", "all")
+        f"{method}, {which}"
+        for method in METHODS
+        for which in (
+            "all classes, proposals + OIC + Soft-NMS",
+            "likely classes, proposals + OIC + Soft-NMS",
+            "all classes, segments made, too",
+        )
     ]
     assert all(row.stage == "localization" and row.unit == "videos" and row.ours_per_s > 0 for row in rows)
     assert all(row.ratio is not None and row.ratio > 1 for row in rows)

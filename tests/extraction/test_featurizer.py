@@ -100,6 +100,14 @@ def test_senseless_options_are_refused(mini: Backbone, options: dict[str, object
         VideoFeaturizer(mini, QUICK, **options)  # type: ignore[arg-type]
 
 
+def test_features_that_are_no_numbers_are_not_written(
+    make_video: MakeVideo, mini_rgb: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Backbone, "features", lambda *_: torch.full((1, 256), torch.inf))
+    with pytest.raises(InputError, match=r"not finite, computing in float32\. Extract with --precision float32"):
+        VideoFeaturizer(mini_rgb, "none").features(make_video("clip.mp4", frames=20))
+
+
 def test_too_short(make_video: MakeVideo, mini: Backbone) -> None:
     clip = make_video("short.mp4", frames=10)
     with pytest.raises(InputError, match=r"short.mp4: too short \(10 < 16 frames\)"):

@@ -45,7 +45,7 @@ class Setting:
     form: Form | None = None
 
 
-CPU = (Setting("i3d-mini", "float32", 8, 8), Setting("i3d", "float32", 2, 2))
+CPU = (Setting("i3d-mini", "float32", 8, 8), Setting("i3d", "float32", 2, 1))
 _GPU_FORMS = (
     None,
     Form(packed_stem=False, merged=True, graphs=True),
@@ -97,7 +97,7 @@ def measure_setting(setting: Setting, spec: BackboneSpec, case: Case) -> Row:
     found = paired(mine, theirs, case, ours_count=count, theirs_count=setting.their_windows)
     limit = MATRIX_BF16 if ours.precision in ("float16", "bfloat16") else MATRIX_FP32  # both halves are as fast
     operations = found.ours_per_s * sum(flops(channels, spec.width, clip_size(spec)) for channels in CHANNELS.values())
-    height, width = picture(spec)
+    _, height, width = clip_size(spec)
     return Row(
         stage="backbone",
         case=f"{spec.name} {width}x{height}, {spec.window} frames, RGB and flow",

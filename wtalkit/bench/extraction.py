@@ -62,7 +62,7 @@ class Setting:
     repeats: int
 
 
-CPU = Setting("i3d-mini", 128, 96, 250, 4, 2)
+CPU = Setting("i3d-mini", 128, 96, 160, 3, 2)
 GPU = Setting("i3d", 340, 256, 1500, 16, 3)
 
 

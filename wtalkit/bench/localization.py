@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from wtalkit.bench.plain_decoder import Plain, plain_decode
 from wtalkit.bench.stages import Case, Row, paired
 from wtalkit.localization import DecoderSettings, decode
+from wtalkit.localization.decoder import ranked_rows, raw_proposals
 from wtalkit.methods import create
 from wtalkit.segments import Segment
 from wtalkit.timeline import Timeline
@@ -60,11 +61,13 @@ def measure(case: Case) -> Iterator[Row]:
     films = [film(np.random.default_rng((SEED, number))) for number in range(VIDEOS)]
     for method in METHODS:
         recipe = settings_of(method)
-        yield _row(case, f"{method}, likely classes", films, recipe, films)
         everything = recipe.model_copy(update={"cls_threshold": 0.0})
         by_length = sorted(films, key=lambda each: len(each.attn))
         step = VIDEOS // SLOW_VIDEOS
-        yield _row(case, f"{method}, all classes", films, everything, by_length[step // 2 :: step])
+        few = by_length[step // 2 :: step]
+        yield _row(case, f"{method}, all classes, proposals + OIC + Soft-NMS", rows, films, everything, few)
+        yield _row(case, f"{method}, likely classes, proposals + OIC + Soft-NMS", rows, films, recipe, films)
+        yield _row(case, f"{method}, all classes, segments made, too", ours, films, everything, few)
 
 
 def settings_of(method: str) -> DecoderSettings:
@@ -73,10 +76,17 @@ def settings_of(method: str) -> DecoderSettings:
     return DecoderSettings.from_dict(model.decoder_settings())
 
 
-def _row(case: Case, name: str, films: Sequence[Film], settings: DecoderSettings, few: Sequence[Film]) -> Row:
+def _row(
+    case: Case,
+    name: str,
+    form: Callable[..., object],
+    films: Sequence[Film],
+    settings: DecoderSettings,
+    few: Sequence[Film],
+) -> Row:
     plain = [as_lists(each) for each in few]
     both = paired(
-        lambda: _each(films, partial(ours, settings=settings)),
+        lambda: _each(films, partial(form, settings=settings)),
         lambda: _each(plain, partial(plain_decode, settings=settings)),
         case,
         ours_count=len(films),
@@ -87,7 +97,7 @@ def _row(case: Case, name: str, films: Sequence[Film], settings: DecoderSettings
         stage="localization",
         case=f"{name}, {len(films)} videos x {len(CLASSES)} classes",
         unit="videos",
-        ours="decode",
+        ours="decode" if form is ours else "raw_proposals, ranked_rows",
         theirs="plain Python" if len(few) == len(films) else f"plain Python, {len(few)} videos",
         ours_per_s=both.ours_per_s,
         theirs_per_s=both.theirs_per_s,
@@ -99,6 +109,19 @@ def _row(case: Case, name: str, films: Sequence[Film], settings: DecoderSettings
 def _each(videos: Iterable[Video], form: Callable[[Video], object]) -> None:
     for video in videos:
         form(video)
+
+
+def rows(film: Film, settings: DecoderSettings) -> object:
+    """All of the decoder but the making of segments as objects; plain Python's are tuples."""
+    found = raw_proposals(
+        film.act_scores,
+        film.attn,
+        film.video_scores,
+        timeline=TIMELINE,
+        settings=settings,
+        score_logits=film.logits,
+    )
+    return ranked_rows(found, film.duration_s, settings)
 
 
 def ours(film: Film, settings: DecoderSettings) -> list[Segment]:

@@ -27,6 +27,16 @@ class OnPartial(StrEnum):
     skip = "skip"
 
 
+class Precision(StrEnum):
+    """Numbers that the network computes in."""
+
+    auto = "auto"
+    float32 = "float32"
+    tf32 = "tf32"
+    float16 = "float16"
+    bfloat16 = "bfloat16"
+
+
 def command(
     inputs: VideoInputs,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the features.")],
@@ -50,6 +60,9 @@ def command(
         typer.Option(metavar="N", help="Frames from one snippet to the next. Default: the backbone's.", min=1),
     ] = None,
     device: Device = DeviceName.auto,
+    precision: Annotated[
+        Precision, typer.Option(help="Numbers that the network computes in; auto: float16 on a GPU, else float32.")
+    ] = Precision.auto,
     workers: Annotated[
         int | None, typer.Option(metavar="N", help="Cores for computing on the CPU. Default: all.", min=1)
     ] = None,
@@ -82,7 +95,8 @@ def command(
     found, missing = gather(inputs)
     with terminal.status("loading"):
         loaded, *replicas = (
-            load_backbone(choice.name, flow=flow, device=each, offline=offline) for each in devices_for(device.value)
+            load_backbone(choice.name, flow=flow, device=each, offline=offline, precision=precision.value)
+            for each in devices_for(device.value)
         )
     cores = f", {count(os.cpu_count() or 1, 'core')}" if loaded.device.type == "cpu" else ""
     gpus = f" and {count(len(replicas), 'more GPU')}" if replicas else ""

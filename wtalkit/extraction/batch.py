@@ -58,6 +58,7 @@ def extract(
     fps: float | None = None,
     stride: int | None = None,
     device: str = "auto",
+    precision: str = "auto",
     workers: int | None = None,
     overwrite: bool = False,
     on_partial: OnPartial = "error",
@@ -79,7 +80,8 @@ def extract(
         flow: name of the flow algorithm.
         fps: frames per second after resampling; the backbone's own by default.
         stride: frames from one window to the next; the backbone's own by default.
-        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; ``cuda`` means all GPUs.
+        precision: numbers that the backbone computes in, as of ``load_backbone``.
         workers: cores that compute on the CPU; all by default.
         overwrite: extract again what is there, of whatever spec.
         on_partial: what to do with damaged videos: ``error``, ``keep`` or ``skip``.
@@ -97,7 +99,8 @@ def extract(
         from wtalkit.backbones.backbone import load_backbone
 
         backbone, *replicas = (
-            load_backbone(backbone, flow=flow, device=each, offline=offline) for each in devices_for(device)
+            load_backbone(backbone, flow=flow, device=each, offline=offline, precision=precision)
+            for each in devices_for(device)
         )
     featurizer = VideoFeaturizer(
         backbone, flow, fps=fps, stride=stride, workers=workers, on_partial=on_partial, replicas=replicas

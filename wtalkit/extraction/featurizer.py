@@ -183,12 +183,17 @@ class VideoFeaturizer:
         Raises:
             InputError: as for :meth:`features`.
         """
+        import numpy as np
+
         chunk_frames = lane.compute.chunk_frames
         size = self.backbone.spec.resize
         with lane.decoder.decode(video.path, self.timeline.fps, short_side=size, chunk_frames=chunk_frames) as decoding:
             meter = self._meter(video, decoding, lane.tell)
             filled = False
             for rows in self._rows(decoding, lane.compute, meter):
+                if not np.isfinite(rows).all():
+                    cause = f"the backbone gave numbers that are not finite, computing in {self.backbone.precision}"
+                    raise InputError(cause, file=video.path, remedy="Extract with --precision float32")
                 sink.append(rows)
                 meter.computed(len(rows))
                 filled = True
@@ -269,6 +274,7 @@ class VideoFeaturizer:
             gaps=report.gaps,
             warnings=(*self.backbone.warnings, *_remarks(report)),
             source_bytes=decoding.info.bytes,
+            precision=self.backbone.precision,
             wtalkit=__version__,
         )
 

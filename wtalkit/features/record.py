@@ -29,6 +29,7 @@ class FeatureRecord(BaseModel):
         gaps: seconds ``(start, end)`` without a decoded frame.
         warnings: remarks, one sentence each.
         source_bytes: size of the video file, to notice that it was replaced.
+        precision: numbers that the backbone computed in; the features are float32 whatever it is.
         wtalkit: version that wrote it.
     """
 
@@ -42,6 +43,7 @@ class FeatureRecord(BaseModel):
     gaps: tuple[tuple[float, float], ...] = ()
     warnings: tuple[str, ...] = ()
     source_bytes: int | None = None
+    precision: str = "float32"
     wtalkit: str = ""
 
     def to_json(self) -> str:

@@ -156,9 +156,14 @@ def suppress_overlaps(
 
 def ranked(found: Proposals, classes: Sequence[str], duration_s: float, settings: DecoderSettings) -> list[Segment]:
     """What :func:`suppress_overlaps` gives, by descending score."""
+    return _segments(*ranked_rows(found, duration_s, settings), classes)
+
+
+def ranked_rows(found: Proposals, duration_s: float, settings: DecoderSettings) -> tuple[Indices, Floats, Floats]:
+    """The same as arrays: class ``[N]``, start and end in seconds ``[N, 2]``, score ``[N]``."""
     label, seconds, scores = _kept(found, duration_s, settings)
     order = np.argsort(-scores, kind="stable")
-    return _segments(label[order], seconds[order], scores[order], classes)
+    return label[order], seconds[order], scores[order]
 
 
 def _kept(found: Proposals, duration_s: float, settings: DecoderSettings) -> tuple[Indices, Floats, Floats]:
