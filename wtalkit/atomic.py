@@ -16,6 +16,9 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
+_UMASK = os.umask(0o077)
+os.umask(_UMASK)  # it can only be read by setting it, which is for the whole process and so not for several threads
+
 TEMPORARY_SUFFIX = ".wtalkit-partial"
 
 
@@ -37,7 +40,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
-        temporary.chmod(0o666 & ~_umask())
+        temporary.chmod(0o666 & ~_UMASK)
         temporary.replace(final)
         _sync_folder(final.parent)
     except OSError as error:
@@ -86,12 +89,6 @@ def _lock(handle: int) -> bool:
     except OSError:  # a file system without locks
         pass
     return True
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _sync_folder(folder: Path) -> None:

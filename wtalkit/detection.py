@@ -58,7 +58,10 @@ def detect(
     choice = choose_model(None if model is None else os.fspath(model), Project.load())
     detector = Detector(choice, device=device, offline=offline)
     names = None if classes is None else tuple(classes)
-    return detector.detect(found[0], detector.checked(Show(threshold, everything, names)))
+    try:
+        return detector.detect(found[0], detector.checked(Show(threshold, everything, names)))
+    finally:
+        detector.close()
 
 
 def detect_many(
@@ -66,7 +69,7 @@ def detect_many(
 ) -> Iterator[Detections | Failure]:
     """Find the actions in many inputs; one that fails never stops the others.
 
-    Several videos are worked on at once; answers come in the order of the inputs.
+    Feature files come first. Several videos are worked on at once, and each is answered when it is ready.
 
     Args:
         inputs: what :func:`wtalkit.inputs.gather` found.
@@ -75,18 +78,13 @@ def detect_many(
         starting: called before each input.
     """
     given = list(inputs)
-    ready: dict[Input, FeatureFile | Failure] = {}
+    for each in given:
+        if each.kind != "video":
+            if starting is not None:
+                starting(each)
+            yield attempt(each.path, partial(detector.detect, each, show))
     with closing(_features([each for each in given if each.kind == "video"], detector, starting)) as made:
-        for each in given:
-            if each.kind != "video":
-                if starting is not None:
-                    starting(each)
-                yield attempt(each.path, partial(detector.detect, each, show))
-                continue
-            while each not in ready:
-                video, found = next(made)
-                ready[video] = found
-            features = ready.pop(each)
+        for each, features in made:
             if isinstance(features, Failure):
                 yield features
             else:

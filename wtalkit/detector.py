@@ -118,6 +118,11 @@ class Detector:
             )
         return featurizer
 
+    def close(self) -> None:
+        """End the processes that decode videos; the next video starts new ones."""
+        if "featurizer" in self.__dict__:
+            self.featurizer.close()
+
     def _proposals(self, given: str | os.PathLike[str] | None) -> ProposalFile | None:
         """The file of proposals that takes the place of the model's own proposer; None where that one makes them."""
         from wtalkit.proposals import load_proposals

@@ -55,7 +55,7 @@ def test_zeros_share_memory_and_grow() -> None:
     assert not large.any()
 
 
-@pytest.mark.parametrize(("precision", "expected"), [("float32", "ieee"), ("tf32", "tf32"), ("float16", "ieee")])
+@pytest.mark.parametrize(("precision", "expected"), [("float32", "ieee"), ("tf32", "tf32"), ("float16", None)])
 def test_settings_are_those_of_the_precision_and_given_back(precision: Precision, expected: str) -> None:
     cudnn: Any = torch.backends.cudnn
     matmul: Any = torch.backends.cuda.matmul
@@ -65,7 +65,8 @@ def test_settings_are_those_of_the_precision_and_given_back(precision: Precision
 
     before = now()
     with pytest.raises(KeyError), settings_of(precision, torch.device("cuda")):
-        assert now() == (True, expected, expected)
+        # Half precision leaves alone how float32 is rounded.
+        assert now() == (True, *((expected, expected) if expected else before[1:]))
         raise KeyError
     assert now() == before
     with settings_of(precision, CPU):

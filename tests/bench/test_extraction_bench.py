@@ -12,7 +12,7 @@ CASE = Case(torch.device("cpu"), repeats=1, limits={}, threads=2)
 
 
 def test_both_ways_give_the_same_rows(tmp_path: Path) -> None:
-    setting = Setting("i3d-mini", 64, 48, frames=60, videos=3, repeats=1)
+    setting = Setting("i3d-mini", 64, 48, frames=60, videos=3, repeats=1, their_videos=2)
     whole, *alone = measure_setting(setting, tmp_path, CASE)
     assert whole.unit == "frames"
     assert whole.ratio is not None and whole.ratio > 0

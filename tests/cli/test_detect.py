@@ -208,6 +208,33 @@ def test_ctrl_c_keeps_what_is_finished(
     assert "stopped: 1 video done, 2 left" in stderr
 
 
+def test_what_the_machine_lacks_costs_no_finished_answer(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from wtalkit.detector import Detector
+    from wtalkit.errors import MachineError
+
+    whole = Detector.judge
+    judged: list[str] = []
+
+    def lacking(self: Detector, features: object, each: object, show: object) -> object:
+        if judged:
+            raise MachineError("the GPU is gone")
+        judged.append(each.key)  # type: ignore[attr-defined]
+        return whole(self, features, each, show)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Detector, "judge", lacking)
+    assert main(["detect", "videos", "--json", "--out", "found.json"]) == 3
+    document, stderr = answer(capsys)
+    assert list(document["results"]) == judged == list(json.loads(Path("found.json").read_text())["results"])
+    assert "the GPU is gone" in stderr
+
+
+def test_answers_are_listed_in_the_order_of_the_inputs(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["detect", "videos/c.mp4", "videos/a.mp4", "videos/b.mp4", "--json"]) == 0
+    assert list(answer(capsys)[0]["results"]) == ["c", "a", "b"]
+
+
 def test_a_defect_in_one_video_does_not_stop_the_others(
     features: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

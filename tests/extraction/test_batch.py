@@ -5,17 +5,19 @@ import dataclasses
 import errno
 import json
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import wtalkit
 from wtalkit.atomic import TEMPORARY_SUFFIX
 from wtalkit.backbones import Backbone
-from wtalkit.errors import FeaturesError, MachineError
+from wtalkit.errors import ConfigError, FeaturesError, MachineError
 from wtalkit.extraction import ExtractionResult, Progress, VideoFeaturizer
 from wtalkit.features import FeatureFolder, read_features
 from wtalkit.features.store import FeatureWriter
@@ -194,22 +196,85 @@ def test_a_full_disk_stops_with_earlier_outputs_intact(
     assert bytes_of(tmp_path / "feats") == before
 
 
-def test_an_interruption_keeps_what_is_finished(make_video: MakeVideo, extract: Any, tmp_path: Path) -> None:
+def test_an_interruption_keeps_what_is_finished(
+    make_video: MakeVideo, extract: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in "abcd":
         make_video(f"videos/{name}.mp4", frames=40)
     through: list[str] = []
+    whole = VideoFeaturizer.pour
+
+    def last_waits(self: VideoFeaturizer, video: Input, *rest: Any) -> Any:
+        while video.key == "d" and not through:
+            time.sleep(0.01)
+        return whole(self, video, *rest)
 
     def interrupt(step: Progress) -> None:
-        if through and step.key not in through:
+        if through and step.key == "d":
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(VideoFeaturizer, "pour", last_waits)
         extract(progress=interrupt, finished=lambda video, _: through.append(video.key))
     there = sorted({name.split(".")[0] for name in bytes_of(tmp_path / "feats")})
-    assert through and set(through) <= set(there) < set("abcd")
+    assert through and set(through) <= set(there)
     assert sorted(bytes_of(tmp_path / "feats")) == [f"{key}.{kind}" for key in there for kind in ("json", "npy")]
     assert extract().skipped == tuple(there)
     assert len(bytes_of(tmp_path / "feats")) == 8
+
+
+def test_an_interruption_does_not_wait_for_what_is_queued(
+    make_video: MakeVideo, extract: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch may take seconds, and several are queued."""
+
+    def slow(self: Backbone, rgb: torch.Tensor, _: object) -> torch.Tensor:
+        time.sleep(1.0)
+        return torch.zeros(len(rgb), 256)
+
+    monkeypatch.setattr(Backbone, "features", slow)
+    for name in "ab":
+        make_video(f"videos/{name}.mp4", frames=400)
+    stopped = 0.0
+
+    def interrupt(step: Progress) -> None:
+        nonlocal stopped
+        if step.frames_done:
+            stopped = time.monotonic()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        extract(progress=interrupt, workers=2)
+    assert time.monotonic() - stopped < 3
+
+
+def test_a_folder_is_needed(make_video: MakeVideo, extract: Any, tmp_path: Path) -> None:
+    make_video("videos/a.mp4", frames=20)
+    (tmp_path / "feats").write_text("a file")
+    with pytest.raises(FeaturesError, match="is a file"):
+        extract()
+
+
+def test_a_key_names_one_video(make_video: MakeVideo, extract: Any) -> None:
+    clips = [make_video("a.mp4", frames=20), make_video("b.mp4", frames=20)]
+    with pytest.raises(ConfigError, match="two videos have the key 'same'"):
+        extract([Input("same", clip) for clip in clips])
+
+
+def test_a_full_disk_leaves_the_features_that_were_there(
+    make_video: MakeVideo, extract: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_video("videos/a.mp4", frames=20)
+    extract()
+    before = bytes_of(tmp_path / "feats")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("wtalkit.features.store.os.fsync", full)
+    with pytest.raises(MachineError, match="no space left"):
+        extract(overwrite=True)
+    assert bytes_of(tmp_path / "feats") == before
 
 
 def test_several_lanes_write_what_one_writes(make_video: MakeVideo, extract: Any, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from wtalkit.errors import ConfigError, InputError
 from wtalkit.extraction import PartialVideo, Progress, VideoFeaturizer
 from wtalkit.extraction.compute import CpuCompute
 from wtalkit.flow import FlowAlgorithm, get_flow
+from wtalkit.inputs import Input
 from wtalkit.video import FrameStream
 
 MakeVideo = Callable[..., Path]
@@ -106,6 +107,18 @@ def test_features_that_are_no_numbers_are_not_written(
     monkeypatch.setattr(Backbone, "features", lambda *_: torch.full((1, 256), torch.inf))
     with pytest.raises(InputError, match=r"not finite, computing in float32\. Extract with --precision float32"):
         VideoFeaturizer(mini_rgb, "none").features(make_video("clip.mp4", frames=20))
+
+
+def test_one_run_at_a_time(make_video: MakeVideo, mini_rgb: Backbone) -> None:
+    """Two would read each other's frames."""
+    clip = make_video("clip.mp4", frames=40)
+    featurizer = VideoFeaturizer(mini_rgb, "none")
+    events = featurizer.run([Input("clip", clip)], featurizer.collect)
+    next(events)
+    with pytest.raises(RuntimeError, match="at work already"):
+        featurizer.features(clip)
+    events.close()
+    assert featurizer.features(clip).array.shape == (7, 256)
 
 
 def test_too_short(make_video: MakeVideo, mini: Backbone) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wtalkit.errors import InputError
+from wtalkit.errors import InputError, MachineError
 from wtalkit.video import Decoder, FrameStream, Limits, decode_check
 from wtalkit.video.frame_memory import FrameMemory
 
@@ -27,6 +27,12 @@ def decoder() -> Decoder:
 def child(decoder: Decoder) -> int:
     assert decoder._process is not None
     return decoder._process._child.pid
+
+
+def open_handles() -> int:
+    """0 where the system does not tell."""
+    listing = Path("/proc/self/fd")
+    return len(list(listing.iterdir())) if listing.exists() else 0
 
 
 def frames_of(decoder: Decoder, path: Path) -> np.ndarray:
@@ -133,6 +139,20 @@ def test_a_child_that_died_idle_is_replaced(make_video: MakeVideo, decoder: Deco
     decoder.abort()
     time.sleep(0.2)
     assert len(frames_of(decoder, path)) == 20
+
+
+def test_a_decoder_that_cannot_be_started_is_the_machines_fault(
+    make_video: MakeVideo, decoder: Decoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_video(frames=5)
+    handles = open_handles()
+    for executable, cause in (("/bin/false", "cannot be started"), ("/nowhere/python", "no process can be started")):
+        monkeypatch.setattr("sys.executable", executable)
+        with pytest.raises(MachineError, match=cause):
+            decoder.decode(path, 25)
+    monkeypatch.undo()
+    assert open_handles() == handles
+    assert len(frames_of(decoder, path)) == 5
 
 
 def test_the_decoder_never_runs_far_ahead(make_video: MakeVideo, decoder: Decoder) -> None:

@@ -80,7 +80,8 @@ class Backbone:
         on_gpu = device.type == "cuda"
         self._cuda = CudaStreams(self._models, device, graphs=form.graphs) if on_gpu else None
         self._uploads = Uploads(device) if on_gpu else None
-        self._batches = Batches(windows_at_once(spec, self.streams, dtype, device), self._release)
+        release = _nothing if self._cuda is None else self._cuda.clear  # no method of ours: a cycle would keep memory
+        self._batches = Batches(windows_at_once(spec, self.streams, dtype, device), release)
 
     @property
     def batch_windows(self) -> int:
@@ -142,9 +143,9 @@ class Backbone:
         layout.write(levels, memory)
         return model.features(memory, layout)
 
-    def _release(self) -> None:
-        if self._cuda is not None:
-            self._cuda.clear()
+
+def _nothing() -> None:
+    """There is no memory to give back."""
 
 
 def load_backbone(

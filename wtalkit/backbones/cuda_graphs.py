@@ -21,6 +21,7 @@ from torch import Tensor
 from wtalkit.backbones.i3d_inference import I3DInference
 from wtalkit.backbones.specs import Stream
 from wtalkit.backbones.stem import StemLayout
+from wtalkit.capturing import CAPTURING
 
 Levels = Mapping[Stream, Tensor]  # (B, T, H, W, C), 0 to 255
 
@@ -88,6 +89,8 @@ class CudaStreams:
         self._networks, self._device, self._graphs = networks, device, graphs
         self._sides: Sides = [None, *(_stream(device) for _ in range(len(networks) - 1))]
         self._recorded: OrderedDict[tuple[int, tuple[int, ...]], _Recorded] = OrderedDict()
+        # Streams of priority come from a pool of their own: no lane's or solver's is the same one by chance.
+        self._apart = torch.cuda.Stream(device, priority=-1)  # type: ignore[no-untyped-call]
         self._pool = torch.cuda.graph_pool_handle()
         self._used = torch.cuda.Event()  # type: ignore[no-untyped-call]
         self._lock = threading.Lock()
@@ -103,7 +106,7 @@ class CudaStreams:
 
     def clear(self) -> None:
         """Give back all memory that is held."""
-        with self._lock:
+        with self._lock, CAPTURING:
             torch.cuda.synchronize(self._device)
             self._recorded.clear()
             for network in self._networks.values():
@@ -117,9 +120,11 @@ class CudaStreams:
         key = size, tuple(first.shape[1:4])
         if key not in self._recorded:
             while len(self._recorded) >= _MOST_GRAPHS:
-                torch.cuda.synchronize(self._device)
-                self._recorded.popitem(last=False)
-            self._recorded[key] = self._record(levels, size)
+                with CAPTURING:
+                    torch.cuda.synchronize(self._device)
+                    self._recorded.popitem(last=False)
+            with CAPTURING:
+                self._recorded[key] = self._record(levels, size)
         self._recorded.move_to_end(key)
         recorded = self._recorded[key]
         for name, clip in recorded.clips.items():  # rows behind keep old clips: computed, and not looked at
@@ -144,21 +149,25 @@ class CudaStreams:
 
     def _record(self, levels: Levels, size: int) -> _Recorded:
         clips = self._clips(levels, size)
-        current, apart = torch.cuda.current_stream(), _stream(self._device)
+        current, apart = torch.cuda.current_stream(), self._apart
         apart.wait_stream(current)
         with torch.cuda.stream(apart):  # cuDNN chooses its algorithms here
             for _ in range(2):
                 side_by_side(self._networks, clips, self._sides)
         current.wait_stream(apart)
-        torch.cuda.synchronize(self._device)
+        current.synchronize()
         graph = torch.cuda.CUDAGraph()
         try:
             # Other threads may use the device meanwhile, to decode or to compute flow.
-            with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
+            # One stream for all recordings that share memory; by default it would be one of the first GPU.
+            with torch.cuda.graph(graph, pool=self._pool, stream=self._apart, capture_error_mode="thread_local"):
                 out = side_by_side(self._networks, clips, self._sides)
         except RuntimeError as error:
-            if isinstance(error.__context__, torch.OutOfMemoryError):  # hidden by the end of a broken recording
-                raise error.__context__ from None
+            # A recording that memory ran out in may leave the allocator as if it went on: no more of them.
+            lack = error if isinstance(error, torch.OutOfMemoryError) else error.__context__
+            if isinstance(lack, torch.OutOfMemoryError):  # hidden by the end of a broken recording
+                self._graphs = False
+                raise lack from None
             raise
         return _Recorded(graph, clips, out)
 

@@ -20,6 +20,7 @@ def windows_at_once(spec: BackboneSpec, streams: Sequence[Stream], dtype: torch.
     if device.type != "cuda":
         return _CPU_WINDOWS
     free, _ = torch.cuda.mem_get_info(device)
+    free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # torch's own, for use again
     return windows_that_fit(window_bytes(spec, dtype) * len(streams), min(_GPU_BYTES, free / 2))
 
 
@@ -51,7 +52,7 @@ class Uploads:
         """``x`` on the device, in order with what the caller's stream does next; the processor does not wait."""
         if x.device == self._device or x.is_cuda:
             return x.to(self._device)
-        if not x.is_pinned():  # the cut-out alone, so that less is sent
+        if not (x.is_pinned() and x.is_contiguous()):  # the cut-out alone, so that less is sent
             x = torch.empty(x.shape, dtype=x.dtype, pin_memory=True).copy_(x)
         current = torch.cuda.current_stream(self._device)
         with torch.cuda.stream(self._stream):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -46,6 +47,11 @@ def resolve_precision(name: str, device: torch.device) -> Precision:
     return name  # type: ignore[return-value]
 
 
+_lock = threading.Lock()
+_users: list[Precision] = []
+_before: list[tuple[bool, str, str]] = []
+
+
 def _generation(device: torch.device) -> int:
     return torch.cuda.get_device_capability(device)[0]
 
@@ -60,12 +66,33 @@ def settings_of(precision: Precision, device: torch.device) -> Iterator[None]:
     if device.type != "cuda":
         yield
         return
-    cudnn: Any = torch.backends.cudnn
-    matmul: Any = torch.backends.cuda.matmul
-    before = cudnn.benchmark, cudnn.conv.fp32_precision, matmul.fp32_precision
-    wanted = "tf32" if precision == "tf32" else "ieee"
+    with _lock:
+        if not _before:
+            _before.append(_settings())
+        _users.append(precision)
+        wanted = {"tf32": "tf32", "float32": "ieee"}.get(precision)
+        _set(True, wanted, wanted)
     try:
-        cudnn.benchmark, cudnn.conv.fp32_precision, matmul.fp32_precision = True, wanted, wanted
         yield
     finally:
-        cudnn.benchmark, cudnn.conv.fp32_precision, matmul.fp32_precision = before
+        with _lock:  # several GPUs have a thread each, and the settings are the process's
+            _users.remove(precision)
+            if not _users:
+                _set(*_before.pop())
+
+
+def _settings() -> tuple[bool, str, str]:
+    cudnn: Any = torch.backends.cudnn
+    matmul: Any = torch.backends.cuda.matmul
+    return cudnn.benchmark, cudnn.conv.fp32_precision, matmul.fp32_precision
+
+
+def _set(benchmark: bool, convolutions: str | None, products: str | None) -> None:
+    """None leaves a setting alone: half precision has nothing to do with how float32 is rounded."""
+    cudnn: Any = torch.backends.cudnn
+    matmul: Any = torch.backends.cuda.matmul
+    cudnn.benchmark = benchmark
+    if convolutions is not None:
+        cudnn.conv.fp32_precision = convolutions
+    if products is not None:
+        matmul.fp32_precision = products

@@ -87,7 +87,7 @@ def measure_gpu(moving: Sequence[Scene], case: Case, pairs: int) -> Iterator[Row
     ticket = solver.submit(first[: len(moving)], second[: len(moving)])
     fields = list(ticket.result().cpu().numpy())
     moved = traffic(solver, ticket.iterations.cpu()) / len(moving)
-    several = list(moving) * -(-case.threads // len(moving))
+    several = list(moving) * case.threads  # whole rounds for every thread
     with ThreadPoolExecutor(case.threads) as pool:
         for name, pair in ((_CPU, tvl1_pair), (_OPENCV, _dual_tvl1)):
             theirs = _spread(pool, several, pair)

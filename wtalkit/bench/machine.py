@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from wtalkit import __version__
+from wtalkit.cores import available_cores
 
 
 def describe(device: str) -> dict[str, Any]:
@@ -16,7 +17,7 @@ def describe(device: str) -> dict[str, Any]:
 
     facts: dict[str, Any] = {
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": available_cores(),
         "threads": torch.get_num_threads(),
         "gpu": torch.cuda.get_device_name(device) if device.startswith("cuda") else None,
         "torch": torch.__version__,

@@ -81,12 +81,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code
 
 
+class _ToTerminal(logging.Handler):
+    """Above the bars, if there are any, and without what would move the cursor."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        from wtalkit.cli.terminal import Terminal
+
+        text = record.getMessage()
+        if record.exc_info:
+            text += "\n" + "".join(traceback.format_exception(*record.exc_info))
+        for line in text.splitlines():
+            Terminal().remark(line)
+
+
 @contextmanager
 def _remarks_of_the_library(given: Sequence[str]) -> Iterator[None]:
     """What the package logs goes to stderr: warnings always, the rest with ``--verbose`` and ``--debug``."""
     logger = logging.getLogger("wtalkit")
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler = _ToTerminal()
     verbose = {"--verbose", "-v"} & set(given)
     before = logger.level
     logger.setLevel(logging.DEBUG if "--debug" in given else logging.INFO if verbose else logging.WARNING)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     import torch
 
     from wtalkit.bench.training import Row
+
+log = logging.getLogger(__name__)
 
 app = typer.Typer(help="Measure speed on this machine.", rich_markup_mode=None)
 
@@ -76,7 +79,8 @@ def stages(
             for row in measure_stage(name, case):
                 terminal.remark(", ".join(filter(None, tables.stage_cells(row))))
                 found.append(row)
-        except (WtalkitError, ImportError) as error:  # the other stages can be measured all the same
+        except Exception as error:  # the other stages can be measured all the same, and what was is worth having
+            log.debug("%s", name, exc_info=True)
             terminal.warn(f"{name} was not measured: {error}")
             code = error.exit_code if isinstance(error, WtalkitError) else 3
     _show(

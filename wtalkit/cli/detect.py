@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from enum import StrEnum
 from pathlib import Path
@@ -24,7 +23,8 @@ from wtalkit.cli.options import (
     Verbose,
 )
 from wtalkit.cli.terminal import Terminal, clock, count
-from wtalkit.errors import UsageError
+from wtalkit.cores import available_cores
+from wtalkit.errors import UsageError, WtalkitError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,6 +112,8 @@ def command(
     if out is not None:
         outcome.write(out)
     written = detector.write_raw_proposals(raw_proposals) if raw_proposals is not None and detector.raw else None
+    if outcome.broken is not None:
+        raise outcome.broken
     if stopped:
         terminal.fail(f"stopped: {count(len(outcome.results), 'video')} done, {outcome.left} left")
         return 130
@@ -134,6 +136,7 @@ class _Outcome:
         self.terminal, self.detector, self.failures, self.several = terminal, detector, failures, several
         self.results: list[Detections] = []
         self.left = 0
+        self.broken: WtalkitError | MemoryError | None = None
 
     def run(self, inputs: Sequence[Input], show: object) -> bool:
         """Work through the inputs; True if the user stopped it."""
@@ -145,11 +148,12 @@ class _Outcome:
         for failure in self.failures:
             self.terminal.fail(f"{failure.path}: {failure.cause}")
         self.left = len(inputs)
+        place = {str(each.path): each for each in inputs}
         try:
             with VideoProgress(self.terminal, total=len(inputs)) as progress:
                 self.detector.progress = progress.update
                 for answer in detect_many(inputs, self.detector, show, starting=progress.start):
-                    video = inputs[len(inputs) - self.left]
+                    video = place[str(answer.path)]
                     self.left -= 1
                     if isinstance(answer, Failure):
                         progress.failed(video, f"{answer.path}: {answer.cause}")
@@ -162,6 +166,11 @@ class _Outcome:
                             self.show(answer)
         except KeyboardInterrupt:
             return True
+        except (WtalkitError, MemoryError) as error:
+            self.broken = error  # what was found before is still worth having
+        finally:
+            order = {each.key: number for number, each in enumerate(inputs)}
+            self.results.sort(key=lambda answer: order[answer.key])
         return False
 
     def show(self, answer: Detections) -> None:
@@ -222,7 +231,7 @@ def _checked_formats(names: list[str] | None) -> bool:
 def _introduction(detector: Detector, device: str) -> str:
     choice, spec = detector.choice, detector.spec
     made_by = spec.backbone if spec.flow == "none" else f"{spec.backbone} + {spec.flow}"
-    cores = f", {count(os.cpu_count() or 1, 'core')}" if device == "cpu" else ""
+    cores = f", {count(available_cores(), 'core')}" if device == "cpu" else ""
     return f"model {choice.name} ({choice.reason}) · features {made_by} · {device}{cores}"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -12,6 +11,7 @@ import typer
 
 from wtalkit.cli.options import Debug, Device, DeviceName, Offline, Quiet, Verbose, VideoInputs
 from wtalkit.cli.terminal import Terminal, count
+from wtalkit.cores import available_cores
 
 if TYPE_CHECKING:
     from wtalkit.cli.progress import VideoProgress
@@ -98,7 +98,7 @@ def command(
             load_backbone(choice.name, flow=flow, device=each, offline=offline, precision=precision.value)
             for each in devices_for(device.value)
         )
-    cores = f", {count(os.cpu_count() or 1, 'core')}" if loaded.device.type == "cpu" else ""
+    cores = f", {count(available_cores(), 'core')}" if loaded.device.type == "cpu" else ""
     gpus = f" and {count(len(replicas), 'more GPU')}" if replicas else ""
     terminal.remark(f"features {choice.name} ({choice.reason}) + {flow} · {loaded.device}{cores}{gpus}")
     for warning in (choice.warning, *loaded.warnings):
@@ -117,7 +117,7 @@ def command(
             )  # fmt: skip
         except KeyboardInterrupt:
             left = len(found) - progress.through
-            terminal.fail(f"stopped: {count(progress.through, 'video')} done, {left} left. The same command goes on.")
+            terminal.fail(f"stopped: {count(progress.succeeded, 'video')} done, {left} left. The same command goes on.")
             return 130
     failed = len(result.failed) + len(missing)
     parts = [f"{count(len(result.done), 'video')} extracted to {out}"]

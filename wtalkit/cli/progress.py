@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from wtalkit.extraction import Progress
     from wtalkit.inputs import Input
     from wtalkit.timeline import Timeline
+    from wtalkit.video import Decoder
 
 _ROOM_FOR_RATES = 90
 """Columns a terminal needs for a bar and the rates beside it."""
@@ -39,7 +40,7 @@ class VideoProgress:
         from wtalkit.extraction import Estimate
 
         self.terminal, self.total = terminal, total
-        self.through = 0
+        self.through = self.succeeded = 0
         self._estimate = Estimate(total)
         self._started: dict[str, float] = {}
         self._last: dict[str, Progress] = {}
@@ -47,6 +48,7 @@ class VideoProgress:
         self._tasks: dict[str, TaskID] = {}
         self._whole: TaskID | None = None
         self._prober: threading.Thread | None = None
+        self._asked: Decoder | None = None
         self._stop = threading.Event()
 
     def __enter__(self) -> VideoProgress:
@@ -59,22 +61,30 @@ class VideoProgress:
         if self._bars is not None:
             self._bars.stop()
             self._bars = None
-        if self._prober is not None:
+        if self._prober is not None and self._asked is not None:
+            self._asked.abort()
             self._prober.join()
 
     def look_ahead(self, videos: Sequence[Input], timeline: Timeline) -> None:
         """Ask the containers, beside the work, how long the videos are, for an estimate that is right early."""
+        if self.terminal.quiet:
+            return
+        from wtalkit.errors import WtalkitError
+        from wtalkit.video import Decoder
+
+        decoder = self._asked = Decoder()
 
         def ask() -> None:
-            from wtalkit.video import Decoder
-
-            decoder = Decoder()
-            for video in videos:
-                if self._stop.is_set():
-                    break
-                if (length_s := decoder.length_s(video.path)) is not None:
-                    self._estimate.expect(video.key, timeline.frame_count(length_s))
-            decoder.close()
+            try:
+                for video in videos:
+                    if self._stop.is_set():
+                        break
+                    if (length_s := decoder.length_s(video.path)) is not None:
+                        self._estimate.expect(video.key, timeline.frame_count(length_s))
+            except WtalkitError:  # the work itself will say what is wrong with the machine
+                pass
+            finally:
+                decoder.close()
 
         self._prober = threading.Thread(target=ask, name="wtalkit-lengths")
         self._prober.start()
@@ -109,6 +119,7 @@ class VideoProgress:
 
     def done(self, video: Input, duration_s: float | None = None) -> None:
         """The video is finished."""
+        self.succeeded += 1
         last = self._last.pop(video.key, None)
         facts = [] if duration_s is None else [clock(duration_s)]
         if last is not None:

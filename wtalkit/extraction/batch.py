@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wtalkit import atomic
-from wtalkit.errors import FeaturesError, InputError
+from wtalkit.errors import ConfigError, FeaturesError, InputError
 from wtalkit.extraction.featurizer import OnPartial, PartialVideo, VideoFeaturizer
 from wtalkit.extraction.lanes import Begun, Done, Lane
 from wtalkit.extraction.progress import Progress
@@ -106,8 +108,13 @@ def extract(
         backbone, flow, fps=fps, stride=stride, workers=workers, on_partial=on_partial, replicas=replicas
     )
     videos, failed = _videos(inputs)
+    twice = [key for key, number in Counter(video.key for video in videos).items() if number > 1]
+    if twice:
+        raise ConfigError(f"two videos have the key {twice[0]!r}", remedy="Give each video a key of its own")
     folder = Path(out)
     spec = featurizer.spec
+    if folder.exists() and not folder.is_dir():
+        raise FeaturesError("is a file, features need a folder", file=folder, remedy="Use another --out")
     if folder.is_dir():
         atomic.sweep(folder)
         if not overwrite:
@@ -115,15 +122,16 @@ def extract(
     outcomes: dict[str, str | Failure] = {}
     job = _Job(featurizer, folder, overwrite)
     try:
-        for event in featurizer.run(videos, job):
-            if isinstance(event, Begun) and started is not None:
-                started(event.video)
-            elif isinstance(event, Progress) and progress is not None:
-                progress(event)
-            elif isinstance(event, Done):
-                outcomes[event.video.key] = event.result
-                if finished is not None:
-                    finished(event.video, event.result.cause if isinstance(event.result, Failure) else event.result)
+        with closing(featurizer.run(videos, job)) as events:
+            for event in events:
+                if isinstance(event, Begun) and started is not None:
+                    started(event.video)
+                elif isinstance(event, Progress) and progress is not None:
+                    progress(event)
+                elif isinstance(event, Done):
+                    outcomes[event.video.key] = event.result
+                    if finished is not None:
+                        finished(event.video, event.result.cause if isinstance(event.result, Failure) else event.result)
     finally:
         featurizer.close()
     in_order = [(video.key, outcomes[video.key]) for video in videos]  # lanes end in another order than they begin
@@ -217,7 +225,7 @@ class _Job:
         except PartialVideo as error:
             if self.featurizer.on_partial != "skip":
                 raise
-            log.warning("%s", error)
+            log.info("%s", error)
             return "partial"
         return "done"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor
 
 from wtalkit.backbones.preprocess import to_gray
+from wtalkit.cores import available_cores
 from wtalkit.flow.cuda.frames import solver_for
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ class Compute(Protocol):
     """What a lane needs of the machine."""
 
     chunk_frames: int
+    chunks_ahead: int
     batch_windows: int
 
     def here(self) -> AbstractContextManager[object]:
@@ -63,7 +64,11 @@ class Compute(Protocol):
         ...
 
     def features(self, rgb: Tensor, flow: Tensor | None) -> Future[Rows]:
-        """Rows float32 ``[B, dim]`` of windows."""
+        """Rows float32 ``[B, dim]`` of windows; to be called within :meth:`here`, where these were made."""
+        ...
+
+    def cancel(self) -> None:
+        """Begin nothing more; who waits for what has not begun gets an error."""
         ...
 
     def close(self) -> None:
@@ -84,6 +89,7 @@ class CpuCompute:
     """
 
     chunk_frames = 16
+    chunks_ahead = 2
 
     def __init__(self, backbone: Backbone, algorithm: FlowAlgorithm, workers: int | None = None) -> None:
         self._backbone, self._pair = backbone, algorithm.pair
@@ -91,7 +97,7 @@ class CpuCompute:
         places = spec.window * (spec.crop or spec.resize) ** 2
         self.batch_windows = max(1, min(backbone.batch_windows, _PLACES_A_BATCH // places))
         self._threads = torch.get_num_threads()
-        self._pool = ThreadPoolExecutor(workers or os.cpu_count(), "wtalkit-core", lambda: torch.set_num_threads(1))
+        self._pool = ThreadPoolExecutor(workers or available_cores(), "wtalkit-core", lambda: torch.set_num_threads(1))
 
     def here(self) -> AbstractContextManager[object]:
         return nullcontext()
@@ -116,6 +122,9 @@ class CpuCompute:
     def features(self, rgb: Tensor, flow: Tensor | None) -> Future[Rows]:
         return self._pool.submit(_rows, self._backbone, rgb, flow)
 
+    def cancel(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
     def close(self) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
         torch.set_num_threads(self._threads)  # a thread's own setting is also what new threads begin with
@@ -134,6 +143,7 @@ class GpuCompute:
     """
 
     chunk_frames = 64
+    chunks_ahead = 6  # one video alone shall fill most of the solver's slots
 
     def __init__(self, backbone: Backbone, algorithm: FlowAlgorithm, workers: int | None = None) -> None:
         self._backbone, self.device = backbone, backbone.device
@@ -165,6 +175,11 @@ class GpuCompute:
     def features(self, rgb: Tensor, flow: Tensor | None) -> Future[Rows]:
         self._settle()  # another stream reads them
         return self._network_thread.submit(self._features, rgb, flow)
+
+    def cancel(self) -> None:
+        self._network_thread.shutdown(wait=False, cancel_futures=True)
+        if self._cpu is not None:
+            self._cpu.cancel()
 
     def close(self) -> None:
         self._network_thread.shutdown(wait=True, cancel_futures=True)

@@ -14,6 +14,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from wtalkit.cores import available_cores
 from wtalkit.errors import ConfigError, InputError
 from wtalkit.extraction.lanes import Done, Event, Lane, Result, lanes_for, run_lanes
 from wtalkit.extraction.progress import Meter, Progress
@@ -41,8 +42,6 @@ if TYPE_CHECKING:
 OnPartial = Literal["error", "keep", "skip"]
 ON_PARTIAL: tuple[OnPartial, ...] = ("error", "keep", "skip")
 
-_CHUNKS_AHEAD = 2
-"""Chunks whose flow is being computed; more would only hold more frames."""
 _BATCHES_AHEAD = 2
 """Batches waiting for the backbone."""
 
@@ -111,6 +110,7 @@ class VideoFeaturizer:
         self.progress = progress
         self._backbones = (backbone, *replicas)
         self._decoders: list[Decoder] = []
+        self._running = False
 
     @property
     def spec(self) -> FeatureSpec:
@@ -166,16 +166,21 @@ class VideoFeaturizer:
         """Do ``work`` with each video, several at once; events come as they happen, see :func:`run_lanes`."""
         from wtalkit.extraction.compute import compute_for
 
-        lanes = max(lanes_for(len(videos), self.backbone.device.type), min(len(videos), len(self._backbones)))
+        if self._running:
+            raise RuntimeError("this featurizer is at work already, in another thread or an unfinished run")
+        self._running = True
+        lanes = lanes_for(len(videos), self.backbone.device.type, len(self._backbones))
         while len(self._decoders) < lanes:
             self._decoders.append(Decoder())
-        computes = [compute_for(backbone, self.flow, self.workers) for backbone in self._backbones]
+        workers = max(1, (self.workers or available_cores()) // len(self._backbones))
+        computes = [compute_for(backbone, self.flow, workers) for backbone in self._backbones]
         try:
             with closing(run_lanes(videos, work, computes, self._decoders[:lanes])) as events:
                 yield from events
         finally:
             for compute in computes:
                 compute.close()
+            self._running = False
 
     def pour(self, video: Input, lane: Lane, sink: Sink) -> FeatureRecord:
         """Put the rows of one video into ``sink`` as they come; gives the record.
@@ -220,10 +225,9 @@ class VideoFeaturizer:
         batches = window_batches(stretches, self.timeline, compute.batch_windows)
         while True:
             with compute.here():
-                batch = next(batches, None)
-            if batch is None:
-                break
-            running.append(compute.features(batch.rgb, batch.flow))
+                if (batch := next(batches, None)) is None:
+                    break
+                running.append(compute.features(batch.rgb, batch.flow))
             if len(running) > _BATCHES_AHEAD:
                 yield running.popleft().result()
         while running:
@@ -246,7 +250,7 @@ class VideoFeaturizer:
             last = rgb[-1:], grays[-1:]
             if len(rgb) > 1:
                 ahead.append((rgb[:-1], compute.flow(grays)))
-            if len(ahead) > _CHUNKS_AHEAD:
+            if len(ahead) > compute.chunks_ahead:  # whose flow is being computed; more would only hold more frames
                 frames, found = ahead.popleft()
                 yield Stretch(frames, found.result())
         for frames, found in ahead:

@@ -6,7 +6,6 @@ the outcome of that video; whatever is wrong with the machine stops all lanes.
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
 from collections.abc import Callable, Generator, Sequence
@@ -14,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from wtalkit.cores import available_cores
 from wtalkit.extraction.progress import Progress
 from wtalkit.inputs import Input
 from wtalkit.video import Decoder
@@ -66,11 +66,11 @@ class Done(Generic[Result]):
 Event = Begun | Progress | Done[Result]
 
 
-def lanes_for(videos: int, device_type: str) -> int:
+def lanes_for(videos: int, device_type: str, devices: int = 1) -> int:
     """How many videos to work on at once."""
-    cores = os.cpu_count() or 1
-    most = min(_GPU_LANES, max(2, cores - 2)) if device_type == "cuda" else max(2, cores // _CORES_A_LANE)
-    return max(1, min(videos, most))
+    cores = available_cores()
+    most = min(_GPU_LANES * devices, max(2, cores - 2)) if device_type == "cuda" else max(2, cores // _CORES_A_LANE)
+    return max(1, min(videos, max(most, devices)))
 
 
 def run_lanes(
@@ -129,4 +129,6 @@ def run_lanes(
         if left:
             for decoder in decoders:
                 decoder.abort()
+            for compute in computes:
+                compute.cancel()
         pool.shutdown(wait=True, cancel_futures=True)

@@ -143,6 +143,8 @@ class FeatureWriter:
             # The number of rows is known only now; numpy leaves room for it to grow in the header.
             self._handle.seek(0)
             self._handle.write(_header(self._rows, self._dim or record.spec.dim))
+            self._handle.flush()
+            os.fsync(self._handle.fileno())  # the last chance of a full disk, while the old files are still there
             self._record_path.unlink(missing_ok=True)  # a kill must not pair a new array with an old record
             self._stack.pop_all().__exit__(None, None, None)
             write_text(self._record_path, record.to_json())

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
+from wtalkit.cores import available_cores
 from wtalkit.errors import MachineError
 from wtalkit.flow.opencv import dis_pair, dual_tvl1_pair
 from wtalkit.flow.parameters import TvL1Parameters, check_pair
@@ -133,7 +133,7 @@ def _each_pair(frames: Any, pair: Pair) -> Any:
     def compute(index: int) -> None:
         fields[index] = pair(array[index], array[index + 1])
 
-    with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="wtalkit-flow") as pool:
+    with ThreadPoolExecutor(available_cores(), thread_name_prefix="wtalkit-flow") as pool:
         for done in [pool.submit(compute, index) for index in range(count - 1)]:
             done.result()
     if is_torch:

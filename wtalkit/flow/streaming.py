@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from wtalkit.cores import available_cores
 from wtalkit.flow.algorithms import FlowAlgorithm
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def stream_flow(
     Raises:
         ValueError: ``workers`` is below 1, or a frame is not grey uint8 of the size of the one before.
     """
-    threads = (os.cpu_count() or 1) if workers is None else workers
+    threads = available_cores() if workers is None else workers
     if threads < 1:
         raise ValueError(f"workers must be 1 or more, got {workers!r}")
     return _stream(iter(gray_frames), algorithm, threads)

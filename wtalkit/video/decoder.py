@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
 
-from wtalkit.errors import InputError
+from wtalkit.errors import InputError, MachineError
 from wtalkit.video.frame_memory import FrameMemory, Images
 from wtalkit.video.info import DecodeReport, Limits, VideoInfo
 from wtalkit.video.messages import Message, Pipe, info_from_message, report_from_message
@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 PATIENCE_S = 120.0
 """Seconds without a sign of life after which a decoder counts as hung."""
 CHUNK_FRAMES = 16
+_GRACE_S = 3.0
 
 _CHILD = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
@@ -90,15 +91,12 @@ class Decoder:
     def length_s(self, path: str | os.PathLike[str]) -> float | None:
         """Seconds as the container states them, without decoding; None where it does not say, or is none."""
         process = self._ready()
-        try:
+        with suppress(OSError):
             process.pipe.send({"length_of": os.fspath(Path(path).absolute())})
-            message = process.pipe.receive(PATIENCE_S)
-        except OSError:  # crashed, or hung
-            message = None
-        if message is None:
-            process.end()
+        try:
+            length_s: float | None = process.receive(PATIENCE_S, Path(path))["length_s"]
+        except InputError:
             return None
-        length_s: float | None = message["length_s"]
         return length_s
 
     def _ready(self) -> _Process:
@@ -182,16 +180,7 @@ class Decoding:
             self._process.pipe.send(message)
 
     def _receive(self, *wanted: str) -> Message:
-        try:
-            message = self._process.pipe.receive(self._patience_s)
-        except TimeoutError:
-            self._process.end()
-            cause = f"the decoder hung (no sign of life for {self._patience_s:g} s)"
-            raise InputError(cause, file=self.path) from None
-        except OSError:
-            message = None
-        if message is None:
-            raise InputError(f"the decoder crashed ({self._process.end()})", file=self.path)
+        message = self._process.receive(self._patience_s, self.path)
         if any(key in message for key in wanted):
             return message
         self._process.is_idle = True
@@ -199,7 +188,7 @@ class Decoding:
             failed = message["failed"]
             raise InputError(failed["cause"], file=self.path if failed["file"] else None, remedy=failed["remedy"])
         if "memory" in message:
-            raise MemoryError(f"{self.path}: decoding needs more memory than there is")
+            raise InputError("decoding it needs more memory than there is", file=self.path)
         log.debug("%s: %s", self.path, message["traceback"])
         raise DecoderDefect(message["defect"])
 
@@ -219,12 +208,55 @@ class _Process:
                 stderr=subprocess.DEVNULL,
                 pass_fds=theirs,
             )
+        except BaseException as error:
+            os.close(messages[0])
+            os.close(commands[1])
+            self.memory.close()
+            if isinstance(error, OSError):
+                cause = f"no process can be started for decoding ({error.strerror})"
+                raise MachineError(cause, remedy="Free memory, or work on fewer videos at once") from error
+            raise
         finally:
             os.close(commands[0])
             os.close(messages[1])
         self.pipe = Pipe(messages[0], commands[1])
         self.is_idle = True
+        self._started = False
         self._finalizer = weakref.finalize(self, _end, self._child, self.pipe, self.memory)
+
+    def receive(self, patience_s: float, path: Path) -> Message:
+        """The next message about the video at ``path``.
+
+        Raises:
+            InputError: the child crashed or hung over this video.
+            MachineError: it could not be started.
+        """
+        while True:
+            try:
+                message = self._receive(patience_s)
+            except TimeoutError:
+                self.end()
+                cause = f"the decoder hung (no sign of life for {patience_s:g} s)"
+                raise InputError(cause, file=path) from None
+            except OSError:
+                message = None
+            if message is None:
+                ended = self.end()
+                if not self._started:
+                    raise MachineError(
+                        f"the process that decodes cannot be started ({ended})", remedy="Run wtalkit doctor"
+                    )
+                raise InputError(f"the decoder crashed ({ended})", file=path)
+            if "ready" in message:
+                self._started = True
+            elif "alive" not in message:
+                return message
+
+    def _receive(self, patience_s: float) -> Message | None:
+        try:
+            return self.pipe.receive(patience_s)
+        except TimeoutError:  # also after a pause of both processes, Ctrl-Z for one: then the answer comes at once
+            return self.pipe.receive(min(patience_s, _GRACE_S))
 
     @property
     def is_ready(self) -> bool:
@@ -252,6 +284,7 @@ def _end(child: subprocess.Popen[bytes], pipe: Pipe, memory: FrameMemory) -> Non
             child.wait(0.05)  # one that crashed a moment ago shall keep the signal it died of
     if child.poll() is None:
         child.kill()
-    child.wait()
+    with suppress(subprocess.TimeoutExpired):  # one that waits for a dead file system cannot be killed
+        child.wait(_GRACE_S)
     pipe.close()
     memory.close()

@@ -12,6 +12,8 @@ import traceback
 from collections import deque
 from collections.abc import Iterator
 
+import cv2
+
 from wtalkit.errors import InputError
 from wtalkit.video.container import open_video
 from wtalkit.video.frame_memory import FrameMemory
@@ -22,6 +24,7 @@ from wtalkit.video.stream import FrameStream
 
 SLOTS = 3
 """One that is read, one that is full, one that is being filled."""
+_PULSE_S = 2.0
 _MOST_BYTES = 96 * 2**20
 """Of all slots; frames so large that this holds few of them come in shorter chunks."""
 
@@ -29,8 +32,10 @@ _MOST_BYTES = 96 * 2**20
 def main(commands: int, messages: int, memory: int) -> None:
     """Serve until the reader is gone; the arguments are the handles of both pipes and of the memory."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the reader, which closes the pipe
+    cv2.setNumThreads(1)  # other decoders work beside this one
     pipe, frames = Pipe(commands, messages), FrameMemory(memory)
     try:
+        pipe.send({"ready": True})
         while (command := pipe.receive()) is not None:
             if "path" in command:
                 pipe.send(_serve(command, pipe, frames))
@@ -52,9 +57,14 @@ def _length_s(path: str) -> float | None:
 
 def _serve(command: Message, pipe: Pipe, memory: FrameMemory) -> Message:
     """Decode one video; the message that ends it."""
+    pulse = _Pulse(pipe)
     try:
         stream = FrameStream(
-            command["path"], command["fps"], short_side=command["short_side"], limits=Limits(**command["limits"])
+            command["path"],
+            command["fps"],
+            short_side=command["short_side"],
+            limits=Limits(**command["limits"]),
+            alive=pulse.beat,
         )
         try:
             pipe.send({"info": info_to_message(stream.info)})
@@ -70,6 +80,20 @@ def _serve(command: Message, pipe: Pipe, memory: FrameMemory) -> Message:
         return {"memory": True}
     except Exception as error:
         return {"defect": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()}
+
+
+class _Pulse:
+    """Says that decoding goes on where it is long until the next chunk: at a low rate, or with large pictures."""
+
+    def __init__(self, pipe: Pipe) -> None:
+        self._pipe = pipe
+        self._last = time.monotonic()
+
+    def beat(self) -> None:
+        now = time.monotonic()
+        if now - self._last > _PULSE_S:
+            self._pipe.send({"alive": True})
+            self._last = now
 
 
 def _fill(stream: FrameStream, most: int, pipe: Pipe, memory: FrameMemory) -> None:

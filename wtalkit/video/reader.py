@@ -13,6 +13,7 @@ from types import TracebackType
 from av.error import FFmpegError
 from av.video.reformatter import VideoReformatter
 
+from wtalkit.cores import available_cores
 from wtalkit.errors import InputError
 from wtalkit.video.container import open_video, over_limit
 from wtalkit.video.gaps import GapLedger
@@ -24,6 +25,8 @@ from wtalkit.video.timestamps import Clock, TimedFrame
 from wtalkit.video.verdict import expected_duration_s, judge
 
 _FALLBACK_FPS = 25.0
+_SLICE_THREADS = 4
+"""Few videos have more slices a picture, and several are decoded at once."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,7 @@ class VideoReader:
         context = self._stream.codec_context
         # Frame threads swallow the errors at the end of a cut file; slices do not.
         context.thread_type = "SLICE"
+        context.thread_count = min(_SLICE_THREADS, available_cores())
         # As an option of av.open it has no effect; here the codec refuses bigger pictures before it allocates them.
         context.options = {"max_pixels": str(self._limits.pixels)}
         try:

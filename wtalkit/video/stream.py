@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,6 +12,7 @@ from wtalkit.timeline import Timeline
 from wtalkit.video.info import DecodeReport, Limits, VideoInfo
 from wtalkit.video.reader import VideoReader
 from wtalkit.video.scaling import Image
+from wtalkit.video.timestamps import TimedFrame
 
 T = TypeVar("T")
 
@@ -71,6 +72,7 @@ class FrameStream:
         fps: frames per second to give.
         short_side: px the smaller side is scaled to (see :func:`wtalkit.video.resize_short_side`); ``None`` keeps it.
         limits: what the file may claim.
+        alive: called after each frame that is decoded, be it given or not.
 
     Raises:
         InputError: the file is no video that can be decoded.
@@ -85,9 +87,11 @@ class FrameStream:
         *,
         short_side: int | None = None,
         limits: Limits | None = None,
+        alive: Callable[[], None] | None = None,
     ) -> None:
         self.path = Path(path)
         self.fps = fps
+        self._alive = alive
         self._reader = VideoReader(path, limits=limits, short_side=short_side)
         self._count: int | None = None
 
@@ -111,13 +115,19 @@ class FrameStream:
     def __iter__(self) -> Iterator[Image]:
         count = 0
         with self._reader as reader:
-            timed = ((frame, frame.time_s, frame.duration_s) for frame in reader.timed_frames())
+            timed = ((frame, frame.time_s, frame.duration_s) for frame in self._watched(reader))
             for frame, repeats in nearest_in_time(timed, self.fps):
                 image = reader.picture(frame)
                 for _ in range(repeats):
                     count += 1
                     yield image
         self._count = count
+
+    def _watched(self, reader: VideoReader) -> Iterator[TimedFrame]:
+        for frame in reader.timed_frames():
+            if self._alive is not None:
+                self._alive()
+            yield frame
 
     def close(self) -> None:
         """Release the file of a stream that is not read to its end."""

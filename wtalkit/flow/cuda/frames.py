@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from wtalkit.flow.cuda.solver import TvL1Solver
 
-_KEPT = 2
-"""Solvers, each with its memory: the frames of one video after the other have one size, but for exceptions."""
+_KEPT = 4
+"""Solvers of one GPU, each with its memory: videos of a few sizes are at work at once."""
 _FIELD_BYTES = 2**31
 """Of what is computed at a time for frames that lie on the CPU."""
 
@@ -49,8 +49,9 @@ def solver_for(
         if key not in _solvers:
             _solvers[key] = TvL1Solver(height, width, p, found)
         _solvers.move_to_end(key)
-        while len(_solvers) > _KEPT:
-            _solvers.popitem(last=False)  # whoever still uses it keeps it alive
+        here = [each for each in _solvers if each[0] == found]
+        for each in here[:-_KEPT]:
+            del _solvers[each]  # whoever still uses it keeps it alive
         return _solvers[key]
 
 

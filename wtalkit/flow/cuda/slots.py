@@ -8,6 +8,7 @@ import torch
 import triton  # type: ignore[import-untyped]
 from torch import Tensor
 
+from wtalkit.capturing import CAPTURING
 from wtalkit.flow.cuda.control import decide, take_turns
 from wtalkit.flow.cuda.images import differentiate, linearise, read_frames, shrink, write_fields
 from wtalkit.flow.cuda.iteration import REGISTERS, advance
@@ -49,7 +50,10 @@ class Slots:
         ends = [parameters.epsilon**2 * scale.height * scale.width for scale in layout.scales]
         self.limits = torch.tensor(ends, dtype=torch.float64, device=device)
         self.coarser = torch.tensor([1 / parameters.scaleStep], dtype=torch.float64, device=device)
-        self._graph = self._capture() if graph else None
+        self._graph = None
+        if graph:
+            with CAPTURING:
+                self._graph = self._capture()
 
     def put(self, at: int, order: Tensor, first: Tensor, second: Tensor, fields: Tensor, iterations: Tensor) -> None:
         """Append pairs to the queue.

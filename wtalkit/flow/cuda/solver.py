@@ -20,6 +20,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from wtalkit.capturing import CAPTURING
 from wtalkit.errors import MachineError
 from wtalkit.flow.cuda.layout import RING, Layout, plan
 from wtalkit.flow.cuda.slots import Slots
@@ -38,11 +39,13 @@ _COMPARED = 256  # pairs of frames at a time that are looked through for repeate
 class Ticket:
     """Pairs that have been submitted."""
 
-    def __init__(self, solver: TvL1Solver, first: Tensor, second: Tensor, fields: Tensor, iterations: Tensor) -> None:
+    def __init__(
+        self, solver: TvL1Solver, first: Tensor, second: Tensor, order: Tensor, fields: Tensor, iterations: Tensor
+    ) -> None:
         self._solver, self._frames, self._fields = solver, (first, second), fields
         self.iterations = iterations
         """Iterations of each warp, int32 ``[N, scales, warps]``, the finest scale first."""
-        self._order = _moving(first, second)
+        self._order = order
         self._start = self._stop = 0  # in the queue
         self._launch = 0  # the first that knows of these pairs
         self._done = not len(self._order)
@@ -142,8 +145,9 @@ class TvL1Solver:
         if len(first) > _MOST_PAIRS:
             raise ValueError(f"at most {_MOST_PAIRS} pairs at a time, got {len(first)}")
         first, second = first.contiguous(), second.contiguous()
+        order = _moving(first, second)  # waits for the frames, which others need not
         with self._lock:
-            return self._with_fewer_slots(lambda: self._begin(first, second, fields), len(first))
+            return self._with_fewer_slots(lambda: self._begin(first, second, order, fields), len(first))
 
     def release(self) -> None:
         """Finish what is under way, then give the memory back; the next call takes it anew."""
@@ -156,7 +160,8 @@ class TvL1Solver:
             self._work = None
             self._count = self._launches = 0
             if self._on_gpu:
-                torch.cuda.empty_cache()
+                with CAPTURING:
+                    torch.cuda.empty_cache()
 
     def _check(self, frames: Tensor) -> None:
         size = (self.height, self.width)
@@ -167,16 +172,17 @@ class TvL1Solver:
         if frames.device != self.device:
             raise ValueError(f"frames must be on {self.device}, got {frames.device}")
 
-    def _begin(self, first: Tensor, second: Tensor, fields: Tensor | None) -> Ticket:
+    def _begin(self, first: Tensor, second: Tensor, order: Tensor, fields: Tensor | None) -> Ticket:
         if self._work is None:
-            with self._here():
+            # Kept for other callers: not to be a tensor of whatever mode this one is in.
+            with self._here(), torch.inference_mode(False), _compiler_needed():
                 self._work = Slots(
                     self.height, self.width, self.parameters, self.device, self.slots, self._uses_graph
                 )  # fmt: skip
         count, scales = len(first), len(self.layout.scales)
         fields = self._zeros(count) if fields is None else fields
         iterations = torch.zeros(count, scales, self.parameters.warps, dtype=torch.int32, device=self.device)
-        ticket = Ticket(self, first, second, fields, iterations)
+        ticket = Ticket(self, first, second, order, fields, iterations)
         moving = len(ticket._order)
         if not moving:
             return ticket
@@ -251,6 +257,20 @@ class TvL1Solver:
         else:
             with torch.cuda.device(self.device), torch.cuda.stream(self._stream):
                 yield
+
+
+@contextmanager
+def _compiler_needed() -> Iterator[None]:
+    """Triton builds a small C module at its first use."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "C compiler" not in str(error):
+            raise
+        raise MachineError(
+            "flow on a GPU needs a C compiler for Triton, and there is none",
+            remedy="Install gcc or clang, or use device='cpu'",
+        ) from error
 
 
 def _ring(start: int, stop: int) -> tuple[slice, slice]:
