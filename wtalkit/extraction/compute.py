@@ -12,6 +12,7 @@ from torch import Tensor
 
 from wtalkit.backbones.preprocess import to_gray
 from wtalkit.cores import available_cores
+from wtalkit.errors import MachineError
 from wtalkit.flow.cuda.frames import solver_for
 
 if TYPE_CHECKING:
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 
 _PLACES_A_BATCH = 2_000_000
 """Pixels times frames; a batch of more is no faster on one core, and Ctrl-C would have to wait for it."""
+
+_MANY = 1 << 20
+_LANE_BYTES = 3 * 2**30
+"""Of a lane on a GPU at 340x256: eight chunks of 64 frames with their flow, and three batches of windows."""
 
 _GRAY_WEIGHTS, _GRAY_SHIFT = (9798, 19235, 3735), 15
 """OpenCV's fixed-point weights of red, green and blue."""
@@ -159,7 +164,11 @@ class GpuCompute:
             yield
 
     def load(self, images: Images) -> Tensor:
-        rgb = torch.from_numpy(images).to(self.device)
+        try:
+            rgb = torch.from_numpy(images).to(self.device)
+        except torch.OutOfMemoryError as error:
+            cause = f"the memory of {self.device} does not suffice for the frames of the videos that are worked on"
+            raise MachineError(cause, remedy="Free memory on the GPU, or use --device cpu") from error
         self._settle()  # the images are overwritten next
         return rgb
 
@@ -193,6 +202,14 @@ class GpuCompute:
     def _settle(self) -> None:
         """Wait for the calling thread's own operations."""
         torch.cuda.current_stream(self.device).synchronize()
+
+
+def lanes_that_fit(device: torch.device) -> int:
+    """Videos whose frames, flow and windows fit the device's memory at once, beside the solver and the networks."""
+    if device.type != "cuda":
+        return _MANY
+    free, _ = torch.cuda.mem_get_info(device)
+    return max(1, int(free / 2 // _LANE_BYTES))
 
 
 def compute_for(backbone: Backbone, algorithm: FlowAlgorithm, workers: int | None = None) -> Compute:

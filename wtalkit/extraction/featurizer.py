@@ -164,12 +164,13 @@ class VideoFeaturizer:
         self, videos: Sequence[Input], work: Callable[[Input, Lane], Result]
     ) -> Generator[Event[Result], None, None]:
         """Do ``work`` with each video, several at once; events come as they happen, see :func:`run_lanes`."""
-        from wtalkit.extraction.compute import compute_for
+        from wtalkit.extraction.compute import compute_for, lanes_that_fit
 
         if self._running:
             raise RuntimeError("this featurizer is at work already, in another thread or an unfinished run")
         self._running = True
-        lanes = lanes_for(len(videos), self.backbone.device.type, len(self._backbones))
+        room = sum(lanes_that_fit(backbone.device) for backbone in self._backbones)
+        lanes = lanes_for(min(len(videos), room), self.backbone.device.type, len(self._backbones))
         while len(self._decoders) < lanes:
             self._decoders.append(Decoder())
         workers = max(1, (self.workers or available_cores()) // len(self._backbones))
