@@ -229,7 +229,7 @@ def test_an_interruption_does_not_wait_for_what_is_queued(
     """A batch may take seconds, and several are queued."""
 
     def slow(self: Backbone, rgb: torch.Tensor, _: object) -> torch.Tensor:
-        time.sleep(1.0)
+        time.sleep(2.5)
         return torch.zeros(len(rgb), 256)
 
     monkeypatch.setattr(Backbone, "features", slow)

@@ -67,6 +67,23 @@ def test_every_window_sees_its_own_frames(make_video: MakeVideo, mini: Backbone)
         np.testing.assert_allclose(found.array[row], alone[0], rtol=1e-4, atol=1e-5, err_msg=f"window {row}")
 
 
+@pytest.mark.parametrize("sizes", [[5, 5, 3], [1, 1, 1, 4], [7], [1]])
+def test_fields_belong_to_their_frames_across_chunks(mini: Backbone, sizes: list[int]) -> None:
+    """Exactly: a network with random weights hardly notices one wrong field of sixteen."""
+    images = np.random.default_rng(0).integers(0, 256, (sum(sizes), 12, 16, 3), dtype=np.uint8)
+    grays = [to_gray(image) for image in images]
+    wanted = [shift_flow(one, two) for one, two in pairwise(grays)]
+    wanted.append(wanted[-1] if wanted else np.zeros((2, 12, 16), np.float32))
+    featurizer, compute = VideoFeaturizer(mini, QUICK), CpuCompute(mini, QUICK, workers=2)
+    chunks = (torch.from_numpy(part) for part in np.split(images, np.cumsum(sizes)[:-1]))
+    found = list(featurizer._stretches(chunks, compute))
+    compute.close()
+    np.testing.assert_array_equal(torch.cat([each.rgb for each in found]).numpy(), images)
+    np.testing.assert_array_equal(
+        np.concatenate([each.flow.numpy() for each in found if each.flow is not None]), wanted
+    )
+
+
 def test_the_record_says_how_it_went(make_video: MakeVideo, mini: Backbone) -> None:
     clip = make_video("clip.mp4", frames=24)
     record = VideoFeaturizer(mini, QUICK, stride=8).features(clip).record

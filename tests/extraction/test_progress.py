@@ -56,6 +56,19 @@ def test_what_needs_no_work_does_not_count() -> None:
     assert estimate.left_s == pytest.approx(100 / 5)
 
 
+def test_what_was_there_says_nothing_of_the_unknown() -> None:
+    """Videos of unknown length count as the ones that are worked on do."""
+    clock = Clock()
+    estimate = Estimate(3, clock)
+    estimate.expect("there", 100_000)
+    estimate.finish("there", worked=False)
+    estimate.expect("a", 100)
+    clock.now = 10
+    estimate.update("a", 100)
+    estimate.finish("a")
+    assert estimate.left_s == pytest.approx(100 / 10)
+
+
 def test_a_change_of_pace_shows_within_two_minutes() -> None:
     clock = Clock()
     estimate = Estimate(1, clock)
