@@ -78,6 +78,27 @@ def sweep(folder: Path) -> None:
                 leftover.unlink()
 
 
+@contextmanager
+def locked_folder(folder: Path) -> Iterator[None]:
+    """Within it no other process is inside such a block for the same folder; it leaves no file behind.
+
+    Where folders cannot be locked (some network file systems, Windows) it does nothing.
+
+    Raises:
+        OSError: there is no such folder.
+    """
+    if fcntl is None:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
 def _lock(handle: int) -> bool:
     """Whether nobody else holds the file, which then is ours until the handle is closed."""
     if fcntl is None:

@@ -11,9 +11,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from wtalkit.errors import InputError, WtalkitError
+
+if TYPE_CHECKING:
+    from wtalkit.video import DecodeReport
 
 Result = TypeVar("Result")
 
@@ -50,16 +53,18 @@ class Failure:
     Attributes:
         path: as given.
         cause: what is wrong and what to do, without the path.
+        report: what came out of a decoding that was not complete.
     """
 
     path: str
     cause: str
+    report: DecodeReport | None = None
 
     @classmethod
     def of(cls, path: str | os.PathLike[str], error: InputError) -> Failure:
         """The failure an exception stands for."""
         cause = f"{error.cause}. {error.remedy}" if error.remedy else error.cause
-        return cls(os.fspath(path), cause.rstrip("."))
+        return cls(os.fspath(path), cause.rstrip("."), getattr(error, "report", None))
 
 
 def attempt(path: str | os.PathLike[str], action: Callable[[], Result]) -> Result | Failure:

@@ -28,7 +28,9 @@ class FeatureRecord(BaseModel):
         complete: False if the video is damaged and was kept on request.
         gaps: seconds ``(start, end)`` without a decoded frame.
         warnings: remarks, one sentence each.
+        expected_duration_s: seconds the container states; None where it does not say.
         source_bytes: size of the video file, to notice that it was replaced.
+        array_sha256: of the array's numbers, row after row; None where it was not noted.
         precision: numbers that the backbone computed in; the features are float32 whatever it is.
         wtalkit: version that wrote it.
     """
@@ -42,7 +44,9 @@ class FeatureRecord(BaseModel):
     complete: bool = True
     gaps: tuple[tuple[float, float], ...] = ()
     warnings: tuple[str, ...] = ()
+    expected_duration_s: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     source_bytes: int | None = None
+    array_sha256: str | None = None
     precision: str = "float32"
     wtalkit: str = ""
 

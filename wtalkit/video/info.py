@@ -16,12 +16,14 @@ class Limits:
         fps: frames per second of the source.
         hours: length of the source.
         streams: streams in the container.
+        memory: GiB that the process which decodes may take; frames it hands on do not count.
     """
 
     pixels: int = 8192 * 8192
     fps: float = 240.0
     hours: float = 24.0
     streams: int = 64
+    memory: float = 8.0
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,11 @@ class DecodeReport:
     complete: bool
 
     @property
+    def decoded_s(self) -> float:
+        """Seconds with a picture: the duration without the gaps inside."""
+        return self.duration_s - sum(end - start for start, end in self.gaps if end <= self.duration_s)
+
+    @property
     def ends_early_s(self) -> float:
         """Seconds missing at the end; 0 if none are."""
         if self.expected_duration_s is None or not self.gaps or self.gaps[-1][1] <= self.duration_s:
@@ -97,7 +104,7 @@ def describe_partial(report: DecodeReport) -> str:
     if report.frames == 0:
         return "no frame could be decoded"
     inner = [gap for gap in report.gaps if gap[1] <= report.duration_s]
-    decoded_s = report.duration_s - sum(end - start for start, end in inner)
+    decoded_s = report.decoded_s
     causes = []
     if report.bad_packets:
         causes.append(f"{report.bad_packets} bad packet{'s' if report.bad_packets > 1 else ''}")
