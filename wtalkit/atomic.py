@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from wtalkit.errors import MachineError
+from wtalkit.errors import DiskFull, MachineError
 
 try:
     import fcntl
@@ -22,11 +23,21 @@ os.umask(_UMASK)  # it can only be read by setting it, which is for the whole pr
 TEMPORARY_SUFFIX = ".wtalkit-partial"
 
 
+class Busy(Exception):
+    """Another process is writing this very file."""
+
+
 @contextmanager
-def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+def atomic_path(path: str | os.PathLike[str], *, claim: bool = False) -> Iterator[Path]:
     """Give a temporary path in the folder of ``path``; rename it to ``path`` when the block ends without an error.
 
+    Args:
+        path: the file to be.
+        claim: let only one process at a time write it, where the file system has locks. The claim ends with the
+            process, however that one ends.
+
     Raises:
+        Busy: another process has claimed ``path``.
         MachineError: the folder is read-only or the disk is full.
     """
     final = Path(path)
@@ -34,14 +45,13 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     handle: int | None = None
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".", suffix=TEMPORARY_SUFFIX, dir=final.parent)
-        temporary = Path(name)
-        _lock(handle)
+        handle, temporary = _claimed(final) if claim else _anonymous(final.parent)
         yield temporary
-        with temporary.open("rb") as written:
+        with temporary.open("rb") as written:  # not our handle: a writer may have put a new file under the name
             os.fsync(written.fileno())
         temporary.chmod(0o666 & ~_UMASK)
         temporary.replace(final)
+        temporary = None  # from here on the name belongs to whoever claims the file next
         _sync_folder(final.parent)
     except OSError as error:
         if (translated := disk_error(error, final)) is not None:
@@ -55,10 +65,62 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
             os.close(handle)
 
 
+def _anonymous(folder: Path) -> tuple[int, Path]:
+    """A temporary nobody else knows."""
+    while True:
+        handle, name = tempfile.mkstemp(prefix=".", suffix=TEMPORARY_SUFFIX, dir=folder)
+        if _lock(handle) and _is_at(handle, Path(name)):
+            return handle, Path(name)
+        os.close(handle)  # a sweep came between the two
+
+
+def _claimed(final: Path) -> tuple[int, Path]:
+    """The one temporary that all processes use for ``final``; empty."""
+    temporary = _claim_name(final)
+    while True:
+        handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            if not _lock(handle):
+                raise Busy(final)
+            if _is_at(handle, temporary):
+                os.ftruncate(handle, 0)  # what a killed process left
+                return handle, temporary
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)  # whoever held it has just put it in its place, or dropped it
+
+
+def is_claimed(path: Path) -> bool:
+    """Whether another process is writing ``path`` at this moment."""
+    try:
+        handle = os.open(_claim_name(path), os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return not _lock(handle)
+    finally:
+        os.close(handle)
+
+
+def _claim_name(final: Path) -> Path:
+    # The name itself may be too long to add to, or hold what not every file system takes.
+    digest = hashlib.sha256(os.fsencode(final.name)).hexdigest()[:24]
+    return final.parent / f".{digest}{TEMPORARY_SUFFIX}"
+
+
+def _is_at(handle: int, path: Path) -> bool:
+    """Whether the open file is still the one of this name."""
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False
+
+
 def disk_error(error: OSError, path: Path) -> MachineError | None:
     """What a failure to write ``path`` means to a person; None for failures of another kind."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return MachineError("no space left on the disk", file=path, remedy="Free some and run again")
+        return DiskFull("no space left on the disk", file=path, remedy="Free some and run again")
     if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
         return MachineError("the folder cannot be written to", file=path.parent)
     return None

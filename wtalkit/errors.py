@@ -11,6 +11,7 @@
     │   ├── ProposalsError         a proposals file
     │   └── ModelError             a model file, run or method name
     └── MachineError           3  device, weights, disk or an optional package is not to be had
+        └── DiskFull               no space left where something is to be written
 
 A message is one sentence: the file, the cause, the remedy.
 """
@@ -90,3 +91,7 @@ class MachineError(WtalkitError):
     """The machine lacks something: a device, weights, disk space, an optional package."""
 
     exit_code = 3
+
+
+class DiskFull(MachineError):
+    """There is no space left where something is to be written."""

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import errno
 import json
 import shutil
@@ -22,6 +21,7 @@ from wtalkit.extraction import ExtractionResult, Progress, VideoFeaturizer
 from wtalkit.features import FeatureFolder, read_features
 from wtalkit.features.store import FeatureWriter
 from wtalkit.inputs import Input
+from wtalkit.status import STATUS_FILE, read_status
 
 MakeVideo = Callable[..., Path]
 
@@ -38,7 +38,9 @@ def extract(mini_rgb: Backbone, tmp_path: Path) -> Callable[..., ExtractionResul
 
 
 def bytes_of(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    """The features in a folder; its status is another matter."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != STATUS_FILE]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
 def test_a_folder_of_videos_becomes_a_folder_of_features(make_video: MakeVideo, extract: Any) -> None:
@@ -344,7 +346,8 @@ def test_features_do_not_depend_on_the_path_taken(make_video: MakeVideo, extract
     alone = VideoFeaturizer(mini_rgb, "none").features(clip, "a")
     stored = read_features(result.out / "a.npy")
     np.testing.assert_array_equal(stored.array, alone.array)
-    assert dataclasses.replace(stored, array=alone.array).record == alone.record
+    assert stored.record is not None
+    assert stored.record.model_copy(update={"array_sha256": None}) == alone.record
 
 
 def test_a_copy_of_the_folder_is_as_good(make_video: MakeVideo, extract: Any, tmp_path: Path) -> None:
@@ -353,3 +356,102 @@ def test_a_copy_of_the_folder_is_as_good(make_video: MakeVideo, extract: Any, tm
     shutil.move(tmp_path / "feats", tmp_path / "kept")
     shutil.copytree(tmp_path / "kept", tmp_path / "feats", copy_function=shutil.copyfile)
     assert extract().skipped == ("a",)
+
+
+class TestStatus:
+    def test_every_video_has_its_line(self, make_video: MakeVideo, extract: Any, tmp_path: Path) -> None:
+        make_video("videos/good.mp4", frames=20)
+        (tmp_path / "videos" / "empty.mp4").write_bytes(b"")
+        cut = make_video("videos/cut.mp4", frames=100)
+        cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
+        result = extract([tmp_path / "videos", tmp_path / "missing.mp4"])
+        found = read_status(tmp_path / "feats")
+        assert {key: (each.state, each.cause and each.cause.split(":")[0]) for key, each in found.items()} == {
+            "good": ("done", None),
+            "empty": ("failed", "empty file"),
+            "cut": ("failed", found["cut"].cause),
+            "missing": ("failed", "no such file"),
+        }
+        assert found["good"].decoded_s == found["good"].expected_s == pytest.approx(1.6)
+        assert found["good"].spec == result.spec.to_dict()
+        assert found["cut"].expected_s == pytest.approx(8.0)
+        assert found["cut"].decoded_s is not None and 2 < found["cut"].decoded_s < 6
+        assert found["cut"].gaps == ((pytest.approx(found["cut"].decoded_s), pytest.approx(8.0)),)
+        assert str(found["cut"].cause).startswith(f"decoded {found['cut'].decoded_s:.2f} of 8.00 s")
+        assert {each.video: each for each in result.statuses} == found
+
+    @pytest.mark.parametrize(("choice", "state"), [("error", "failed"), ("keep", "partial"), ("skip", "skipped")])
+    def test_of_a_damaged_video(
+        self, choice: str, state: str, make_video: MakeVideo, extract: Any, tmp_path: Path
+    ) -> None:
+        cut = make_video("videos/cut.mp4", frames=100)
+        cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
+        extract(on_partial=choice)
+        (status,) = read_status(tmp_path / "feats").values()
+        assert status.state == state
+        assert str(status.cause).startswith("decoded ")
+        assert status.gaps
+
+    def test_an_interrupted_run_leaves_the_file_of_an_unbroken_one(
+        self, make_video: MakeVideo, extract: Any, tmp_path: Path
+    ) -> None:
+        for name in "abc":
+            make_video(f"videos/{name}.mp4", frames=20)
+        (tmp_path / "videos" / "d.mp4").write_bytes(b"")
+        extract()
+        unbroken = (tmp_path / "feats" / STATUS_FILE).read_bytes()
+        shutil.rmtree(tmp_path / "feats")
+        extract(tmp_path / "videos" / "c.mp4")
+        with (tmp_path / "feats" / STATUS_FILE).open("ab") as file:
+            file.write(b'{"schema": 1, "video": "half')
+        extract()
+        assert (tmp_path / "feats" / STATUS_FILE).read_bytes() == unbroken
+        extract()
+        assert (tmp_path / "feats" / STATUS_FILE).read_bytes() == unbroken
+
+    def test_what_was_repaired_is_noted(self, make_video: MakeVideo, extract: Any, tmp_path: Path) -> None:
+        make_video("videos/a.mp4", frames=20)
+        extract()
+        array = tmp_path / "feats" / "a.npy"
+        array.write_bytes(array.read_bytes()[:-4] + np.float32(7).tobytes())
+        assert extract().done == ("a",)
+        (status,) = read_status(tmp_path / "feats").values()
+        cause = "does not hold the numbers that its record was written for"
+        assert status.warnings == (f"its features were damaged ({cause}) and are extracted again",)
+
+    def test_lines_of_the_time_of_a_failure_give_way(self, make_video: MakeVideo, extract: Any, tmp_path: Path) -> None:
+        bad = tmp_path / "videos" / "a.mp4"
+        bad.parent.mkdir()
+        bad.write_bytes(b"")
+        extract()
+        make_video("videos/a.mp4", frames=20)
+        extract()
+        assert [each.state for each in read_status(tmp_path / "feats").values()] == ["done"]
+
+
+def test_a_video_another_process_is_at_is_waited_for(make_video: MakeVideo, extract: Any, tmp_path: Path) -> None:
+    for name in "ab":
+        make_video(f"videos/{name}.mp4", frames=20)
+    extract()
+    whole = read_features(tmp_path / "feats" / "a.npy")
+    shutil.rmtree(tmp_path / "feats")
+    outcomes: list[tuple[str, str]] = []
+    with FeatureWriter(tmp_path / "feats", "a") as elsewhere:
+
+        def told(video: Input, outcome: str) -> None:
+            outcomes.append((video.key, outcome))
+            if len(outcomes) == 2:  # b is through, a was found busy: now the other process finishes
+                elsewhere.append(whole.array)
+                elsewhere.finish(whole.record)
+
+        result = extract(finished=told)
+    assert (result.done, result.skipped) == (("b",), ("a",))
+    assert sorted(outcomes[:2]) == [("a", "busy"), ("b", "done")]
+    assert outcomes[2:] == [("a", "skipped")]
+
+
+def test_a_video_another_process_gave_up_is_done_here(make_video: MakeVideo, extract: Any, tmp_path: Path) -> None:
+    make_video("videos/a.mp4", frames=20)
+    with FeatureWriter(tmp_path / "feats", "a") as elsewhere:
+        result = extract(finished=lambda _, outcome: elsewhere.__exit__(OSError, OSError(), None))
+    assert result.done == ("a",)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from wtalkit.atomic import Busy, is_claimed
 from wtalkit.errors import ConfigError, FeaturesError, InputError
 from wtalkit.features import (
     FeatureFolder,
@@ -19,6 +20,7 @@ from wtalkit.features import (
     read_features,
     write_features,
 )
+from wtalkit.features.store import FeatureWriter, array_digest
 
 SPEC = FeatureSpec(
     fps=25, window=16, stride=16, streams=("rgb", "flow"), dim=8, backbone="i3d", weights_hash="ab", flow="tvl1",
@@ -41,13 +43,18 @@ def raw_npy(path: Path, header: str, payload: bytes = b"\0" * 64) -> Path:
     return path
 
 
+def noted(of: FeatureRecord) -> FeatureRecord:
+    """With the digest that writing adds."""
+    return of.model_copy(update={"array_sha256": array_digest(array())})
+
+
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     written = record(complete=False, gaps=((0.5, 1.0),), warnings=("a remark",), source_bytes=7, wtalkit="0.1.0")
     path = write_features(tmp_path, "a/b c", array(), written)
     assert path == tmp_path / "a" / "b c.npy"
     found = read_features(path)
     np.testing.assert_array_equal(found.array, array())
-    assert found.record == written
+    assert found.record == noted(written)
     # Any tool of the field can read it.
     np.testing.assert_array_equal(np.load(path, allow_pickle=False), array())
 
@@ -162,20 +169,51 @@ def test_keys_of_a_record_that_are_not_known_are_ignored(tmp_path: Path) -> None
     path = write_features(tmp_path, "a", array(), record())
     side = path.with_suffix(".json")
     side.write_text(json.dumps({**json.loads(side.read_text()), "later": 1}))
-    assert read_features(path).record == record()
+    assert read_features(path).record == noted(record())
 
 
-def test_the_record_comes_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_features(tmp_path, "a", array(), record())
+def test_a_record_is_not_taken_for_that_of_another_array(tmp_path: Path) -> None:
+    """As a kill between the two leaves them, or two programs that write to one folder."""
+    path = write_features(tmp_path, "a", array(), record())
+    before = path.read_bytes()
+    write_features(tmp_path, "a", array() + 1, record())
+    path.write_bytes(before)
+    with pytest.raises(InputError, match=r"a.npy: does not hold the numbers that its record was written for. Extract"):
+        read_features(path)
 
-    def killed(*_: object) -> None:
-        raise KeyboardInterrupt
 
-    monkeypatch.setattr("wtalkit.features.store.write_text", killed)
-    with pytest.raises(KeyboardInterrupt):
-        write_features(tmp_path, "a", array(4), record(4))
-    assert (tmp_path / "a.npy").exists()
-    assert not (tmp_path / "a.json").exists()  # so that nobody takes the pair for a finished one
+def test_an_array_changed_in_one_number_is_noticed(tmp_path: Path) -> None:
+    path = write_features(tmp_path, "a", array(), record())
+    changed = np.load(path)
+    changed[-1, -1] += 1e-6
+    np.save(path, changed)
+    with pytest.raises(InputError, match="does not hold the numbers"):
+        read_features(path)
+    np.save(path, changed.astype(np.float16))  # a pack made smaller by its owner
+    assert read_features(path).array.shape == changed.shape
+
+
+def test_one_process_at_a_time_writes_a_video(tmp_path: Path) -> None:
+    with FeatureWriter(tmp_path, "a") as first:
+        with pytest.raises(Busy), FeatureWriter(tmp_path, "a"):
+            pass
+        with FeatureWriter(tmp_path, "b") as other:
+            other.append(array())
+            other.finish(record())
+        assert is_claimed(first.path)
+        first.append(array())
+        first.finish(record())
+    assert not is_claimed(first.path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.json", "a.npy", "b.json", "b.npy"]
+
+
+def test_what_a_killed_process_left_is_no_claim(tmp_path: Path) -> None:
+    with FeatureWriter(tmp_path, "a") as writer:
+        (leftover,) = tmp_path.iterdir()
+        writer.append(array())
+    leftover.write_bytes(b"half of another one" * 1000)
+    path = write_features(tmp_path, "a", array(), record())
+    np.testing.assert_array_equal(read_features(path).array, array())
 
 
 def test_large_arrays_stay_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,7 +242,7 @@ def test_keys_that_leave_the_folder_are_refused(tmp_path: Path, key: str) -> Non
 def test_odd_keys_are_names_like_others(tmp_path: Path, key: str) -> None:
     path = write_features(tmp_path, key, array(), record(video=key))
     assert FeatureFolder(tmp_path).keys == (key,)
-    assert read_features(path).record == record(video=key)
+    assert read_features(path).record == noted(record(video=key))
 
 
 def test_a_name_too_long_is_said(tmp_path: Path) -> None:

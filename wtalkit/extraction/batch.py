@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wtalkit import atomic
-from wtalkit.errors import ConfigError, FeaturesError, InputError
-from wtalkit.extraction.featurizer import OnPartial, PartialVideo, VideoFeaturizer
-from wtalkit.extraction.lanes import Begun, Done, Lane
+from wtalkit.errors import ConfigError, DiskFull, FeaturesError, InputError, MachineError
+from wtalkit.extraction.engine import Engine, engine_for
+from wtalkit.extraction.featurizer import OnPartial, VideoFeaturizer
+from wtalkit.extraction.job import Extracted, ExtractionJob
+from wtalkit.extraction.lanes import Begun, Done, Event
 from wtalkit.extraction.progress import Progress
 from wtalkit.features.spec import FeatureSpec
-from wtalkit.features.store import FeatureWriter, feature_paths, read_features, read_record
-from wtalkit.inputs import Failure, Input, attempt, gather
+from wtalkit.features.store import feature_paths, read_record
+from wtalkit.inputs import Failure, Input, gather
+from wtalkit.status import StatusFile, VideoStatus, read_status
+from wtalkit.video import PATIENCE_S, Decoder, Limits
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import torch
 
     from wtalkit.backbones.backbone import Backbone
@@ -29,9 +35,15 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+_LOOK_AGAIN_S = 0.5
+"""Seconds between looks at videos that another process is at."""
+_LENGTHS_ASKED = 200
+"""Videos whose length is looked up to say how much space is missing."""
+
+
 @dataclass(frozen=True)
 class ExtractionResult:
-    """What became of each input.
+    """What became of each input; the folder's ``status.jsonl`` says more of each.
 
     Attributes:
         out: the features folder.
@@ -40,6 +52,7 @@ class ExtractionResult:
         partial: keys of damaged videos left out on request (``on_partial="skip"``).
         failed: inputs that could not be extracted, with the cause.
         spec: the spec of the folder's features.
+        statuses: of every input, in order.
     """
 
     out: Path
@@ -48,10 +61,11 @@ class ExtractionResult:
     partial: tuple[str, ...]
     failed: tuple[Failure, ...]
     spec: FeatureSpec
+    statuses: tuple[VideoStatus, ...] = ()
 
 
 def extract(
-    inputs: str | os.PathLike[str] | Iterable[str | os.PathLike[str] | Input],
+    inputs: str | os.PathLike[str] | Iterable[str | os.PathLike[str] | Input | Failure],
     out: str | os.PathLike[str],
     *,
     backbone: str | Backbone = "i3d",
@@ -64,7 +78,12 @@ def extract(
     workers: int | None = None,
     overwrite: bool = False,
     on_partial: OnPartial = "error",
+    limits: Limits | None = None,
+    timeout_s: float = PATIENCE_S,
     offline: bool = False,
+    engine: Engine = "local",
+    address: str | None = None,
+    part: str | None = None,
     progress: Callable[[Progress], None] | None = None,
     started: Callable[[Input], None] | None = None,
     finished: Callable[[Input, str], None] | None = None,
@@ -72,10 +91,11 @@ def extract(
     """Extract features of many videos into the folder ``out``, ``out/KEY.npy`` beside ``out/KEY.json``.
 
     A video whose features are there, whole and of the same spec, is skipped, so an interrupted run goes on where it
-    stopped. Files appear whole or not at all.
+    stopped. Files appear whole or not at all. Several processes may work on one folder: each video is done by one of
+    them. What became of each video is in ``out/status.jsonl``, see :mod:`wtalkit.status`.
 
     Args:
-        inputs: videos, folders of videos, or a list of them.
+        inputs: videos, folders of videos, or a list of them; also what :func:`wtalkit.inputs.gather` found and missed.
         out: the features folder.
         backbone: name of the backbone, or one that is loaded.
         replicas: with one that is loaded: the same on further devices.
@@ -84,13 +104,19 @@ def extract(
         stride: frames from one window to the next; the backbone's own by default.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; ``cuda`` means all GPUs.
         precision: numbers that the backbone computes in, as of ``load_backbone``.
-        workers: cores that compute on the CPU; all by default.
+        workers: cores that compute on the CPU; all by default. With ``engine="ray"`` cores of a video.
         overwrite: extract again what is there, of whatever spec.
         on_partial: what to do with damaged videos: ``error``, ``keep`` or ``skip``.
+        limits: what a video may claim.
+        timeout_s: seconds without a sign of life after which a decoder counts as hung.
         offline: never fetch weights.
+        engine: ``local``, or ``ray`` for a Ray cluster, one task a video.
+        address: of the cluster; None starts one on this machine.
+        part: ``"I/N"``: only every Nth video, beginning with the Ith.
         progress: called while a video is worked on; several are at once.
         started: called before each input.
-        finished: called after each input, with ``"done"``, ``"skipped"``, ``"partial"`` or the cause of its failure.
+        finished: called after each input, with ``"done"``, ``"skipped"``, ``"partial"`` or the cause of its failure;
+            with ``"busy"`` for one that another process is at, which comes up again.
 
     Raises:
         FeaturesError: ``out`` holds features of another spec; nothing was started.
@@ -102,51 +128,154 @@ def extract(
 
         backbone, *replicas = (
             load_backbone(backbone, flow=flow, device=each, offline=offline, precision=precision)
-            for each in devices_for(device)
+            for each in devices_for(device if engine == "local" else "cpu")
         )
-    featurizer = VideoFeaturizer(
-        backbone, flow, fps=fps, stride=stride, workers=workers, on_partial=on_partial, replicas=replicas
-    )
-    videos, failed = _videos(inputs)
+    videos, missing = _videos(inputs)
     twice = [key for key, number in Counter(video.key for video in videos).items() if number > 1]
     if twice:
         raise ConfigError(f"two videos have the key {twice[0]!r}", remedy="Give each video a key of its own")
+    if part is not None:
+        from wtalkit.extraction.sharding import parse_shard, shard
+
+        videos = shard(videos, *parse_shard(part))
     folder = Path(out)
-    spec = featurizer.spec
     if folder.exists() and not folder.is_dir():
         raise FeaturesError("is a file, features need a folder", file=folder, remedy="Use another --out")
+    featurizer = VideoFeaturizer(
+        backbone, flow, fps=fps, stride=stride, workers=workers, on_partial=on_partial, limits=limits,
+        patience_s=timeout_s, replicas=replicas,
+    )  # fmt: skip
+    spec = featurizer.spec
     if folder.is_dir():
         atomic.sweep(folder)
         if not overwrite:
             _refuse_another_spec(folder, spec)
-    outcomes: dict[str, str | Failure] = {}
-    job = _Job(featurizer, folder, overwrite)
-    try:
-        with closing(featurizer.run(videos, job)) as events:
+    job = ExtractionJob(folder, spec, on_partial, overwrite=overwrite)
+    ledger = _Ledger(folder, missing)
+    with (
+        closing(job),
+        ledger.closing(),
+        closing(
+            engine_for(engine, featurizer, address=address, device=device, precision=precision, offline=offline)
+        ) as chosen,
+        _saying_how_much_is_missing(videos, ledger, featurizer),
+        closing(_turns(videos, lambda some: chosen.run(some, job), folder)) as events,
+    ):
+        for event in events:
+            if isinstance(event, Begun) and started is not None:
+                started(event.video)
+            elif isinstance(event, Progress) and progress is not None:
+                progress(event)
+            elif isinstance(event, Done):
+                ledger.enter(event.video, event.result)
+                if finished is not None:
+                    outcome = event.result.outcome
+                    finished(event.video, outcome.cause if isinstance(outcome, Failure) else outcome)
+    return ledger.result(videos, spec)
+
+
+def _turns(
+    videos: Sequence[Input], run: Callable[[Sequence[Input]], Generator[Event[Extracted], None, None]], folder: Path
+) -> Generator[Event[Extracted], None, None]:
+    """All videos, and again those that another process is at, once it has finished or died."""
+    waiting = list(videos)
+    while waiting:
+        busy: list[Input] = []
+        with closing(run(waiting)) as events:
             for event in events:
-                if isinstance(event, Begun) and started is not None:
-                    started(event.video)
-                elif isinstance(event, Progress) and progress is not None:
-                    progress(event)
-                elif isinstance(event, Done):
-                    outcomes[event.video.key] = event.result
-                    if finished is not None:
-                        finished(event.video, event.result.cause if isinstance(event.result, Failure) else event.result)
+                if isinstance(event, Done) and event.result.outcome == "busy":
+                    busy.append(event.video)
+                yield event
+        waiting = []
+        while busy and not waiting:
+            time.sleep(_LOOK_AGAIN_S)
+            waiting = [video for video in busy if not atomic.is_claimed(feature_paths(folder, video.key)[0])]
+        waiting += [video for video in busy if video not in waiting]
+
+
+class _Ledger:
+    """Keeps what became of each video, in memory and in the folder's status file."""
+
+    def __init__(self, folder: Path, missing: Sequence[Failure]) -> None:
+        self._file = StatusFile(folder)
+        self._known = read_status(folder)
+        self.outcomes: dict[str, Extracted] = {}
+        self._missing = missing
+        self._missing_statuses = tuple(VideoStatus.of_failure(Path(each.path).stem, each, None) for each in missing)
+
+    @contextmanager
+    def closing(self) -> Iterator[None]:
+        """Within it the file is written to, at its end it is put in order."""
+        try:
+            for status in self._missing_statuses:
+                self._write(status)
+            yield
+        except BaseException:
+            with suppress(MachineError):  # what was wrong first is what counts
+                self._file.tidy()
+            raise
+        self._file.tidy()
+
+    def enter(self, video: Input, extracted: Extracted) -> None:
+        """Note the outcome of one video."""
+        if extracted.status is not None:
+            self.outcomes[video.key] = extracted
+            self._write(extracted.status)
+
+    def _write(self, status: VideoStatus) -> None:
+        if self._known.get(status.video) != status:
+            self._file.add(status)
+
+    def result(self, videos: Sequence[Input], spec: FeatureSpec) -> ExtractionResult:
+        """All of it, in the order of the inputs: lanes end in another order than they begin."""
+        in_order = [(video.key, self.outcomes[video.key]) for video in videos]
+
+        def keys(outcome: str) -> tuple[str, ...]:
+            return tuple(key for key, found in in_order if found.outcome == outcome)
+
+        failed = [found.outcome for _, found in in_order if isinstance(found.outcome, Failure)]
+        statuses = [found.status for _, found in in_order if found.status is not None]
+        return ExtractionResult(
+            self._file.folder,
+            done=keys("done"),
+            skipped=keys("skipped"),
+            partial=keys("partial"),
+            failed=(*self._missing, *failed),
+            spec=spec,
+            statuses=(*self._missing_statuses, *statuses),
+        )
+
+
+@contextmanager
+def _saying_how_much_is_missing(
+    videos: Sequence[Input], ledger: _Ledger, featurizer: VideoFeaturizer
+) -> Iterator[None]:
+    """A full disk is told with what the rest of the job needs."""
+    try:
+        yield
+    except DiskFull as error:
+        left = [video for video in videos if video.key not in ledger.outcomes]
+        need = _bytes_needed(left, featurizer)
+        raise DiskFull(
+            f"no space left on the disk: the {len(left)} videos left need about {need / 1e9:.2g} GB",
+            file=error.file,
+            remedy="Free as much and run the same command again, it goes on where it stopped",
+        ) from error
+
+
+def _bytes_needed(videos: Sequence[Input], featurizer: VideoFeaturizer) -> float:
+    """Of features, by the lengths that the containers state; an average stands for those that are not asked."""
+    asked = videos[:: max(1, len(videos) // _LENGTHS_ASKED)]
+    decoder = Decoder()
+    try:
+        lengths = [length for video in asked if (length := decoder.length_s(video.path)) is not None]
+    except MachineError:
+        lengths = []
     finally:
-        featurizer.close()
-    in_order = [(video.key, outcomes[video.key]) for video in videos]  # lanes end in another order than they begin
-
-    def keys(outcome: str) -> tuple[str, ...]:
-        return tuple(key for key, found in in_order if found == outcome)
-
-    return ExtractionResult(
-        folder,
-        done=keys("done"),
-        skipped=keys("skipped"),
-        partial=keys("partial"),
-        failed=(*failed, *(found for _, found in in_order if isinstance(found, Failure))),
-        spec=spec,
-    )
+        decoder.close()
+    timeline = featurizer.timeline
+    rows = sum(max(1, timeline.snippet_count(timeline.frame_count(length))) for length in lengths)
+    return rows / max(1, len(lengths)) * len(videos) * featurizer.spec.dim * 4
 
 
 def devices_for(device: str) -> list[torch.device]:
@@ -167,19 +296,20 @@ def devices_for(device: str) -> list[torch.device]:
 
 
 def _videos(
-    inputs: str | os.PathLike[str] | Iterable[str | os.PathLike[str] | Input],
+    inputs: str | os.PathLike[str] | Iterable[str | os.PathLike[str] | Input | Failure],
 ) -> tuple[list[Input], tuple[Failure, ...]]:
     """The videos meant, and the inputs that are none. Inputs that have keys keep them."""
     given = [inputs] if isinstance(inputs, (str, os.PathLike)) else list(inputs)
     keyed = [item for item in given if isinstance(item, Input)]
-    found, failures = gather([item for item in given if not isinstance(item, Input)])
+    missed = [item for item in given if isinstance(item, Failure)]
+    found, failures = gather([item for item in given if not isinstance(item, (Input, Failure))])
     videos = [*keyed, *found]
     foreign = [
         Failure(os.fspath(video.path), "is a feature file, a video is needed")
         for video in videos
         if video.kind != "video"
     ]
-    return [video for video in videos if video.kind == "video"], (*failures, *foreign)
+    return [video for video in videos if video.kind == "video"], (*missed, *failures, *foreign)
 
 
 def _refuse_another_spec(folder: Path, spec: FeatureSpec) -> None:
@@ -196,51 +326,3 @@ def _refuse_another_spec(folder: Path, spec: FeatureSpec) -> None:
             differing = "; ".join(spec.differences(there)) or "what is not known of them"
             cause = f"holds features of {there}; asked for are features of {spec}: {differing}"
             raise FeaturesError(cause, file=folder, remedy="Use another --out, or --overwrite to extract them again")
-
-
-@dataclass(frozen=True)
-class _Job:
-    """What is done with each video: a lane's work.
-
-    Attributes:
-        featurizer: makes the features.
-        folder: takes them.
-        overwrite: also where they are there.
-    """
-
-    featurizer: VideoFeaturizer
-    folder: Path
-    overwrite: bool
-
-    def __call__(self, video: Input, lane: Lane) -> str | Failure:
-        """The outcome of one video: ``done``, ``skipped``, ``partial`` or its failure."""
-        return attempt(video.path, partial(self._extract, video, lane))
-
-    def _extract(self, video: Input, lane: Lane) -> str:
-        if not self.overwrite and _is_there(video, self.folder, self.featurizer):
-            return "skipped"
-        try:
-            with FeatureWriter(self.folder, video.key) as writer:
-                writer.finish(self.featurizer.pour(video, lane, writer))
-        except PartialVideo as error:
-            if self.featurizer.on_partial != "skip":
-                raise
-            log.info("%s", error)
-            return "partial"
-        return "done"
-
-
-def _is_there(video: Input, folder: Path, featurizer: VideoFeaturizer) -> bool:
-    """Whether whole features of this very video and spec are in ``folder``."""
-    array_path, record_path = feature_paths(folder, video.key)
-    if not (array_path.exists() and record_path.exists()):
-        return False
-    try:
-        record = read_features(array_path).record
-    except InputError as error:
-        log.warning("%s It is extracted again.", error)
-        return False
-    if record is None or record.spec != featurizer.spec:
-        return False
-    same_source = video.path.is_file() and record.source_bytes in (None, video.path.stat().st_size)
-    return same_source and (record.complete or featurizer.on_partial == "keep")

@@ -25,7 +25,7 @@ from wtalkit.features.store import FeatureFile
 from wtalkit.flow import FlowAlgorithm, get_flow
 from wtalkit.inputs import Input
 from wtalkit.timeline import Timeline
-from wtalkit.video import Decoder, DecodeReport, Decoding, describe_partial
+from wtalkit.video import PATIENCE_S, Decoder, DecodeReport, Decoding, Limits, describe_partial
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -47,7 +47,15 @@ _BATCHES_AHEAD = 2
 
 
 class PartialVideo(InputError):
-    """The video is damaged, and what is there was not asked for."""
+    """The video is damaged, and what is there was not asked for.
+
+    Attributes:
+        report: what came out of decoding it.
+    """
+
+    def __init__(self, path: Path, report: DecodeReport) -> None:
+        super().__init__(describe_partial(report), file=path, remedy="Use --on-partial keep to work with what is there")
+        self.report = report
 
 
 class Sink(Protocol):
@@ -70,6 +78,8 @@ class VideoFeaturizer:
         stride: frames from one window to the next; the backbone's own by default.
         workers: cores that compute on the CPU; all by default.
         on_partial: damaged videos are an ``error``, or ``keep`` what can be decoded, or are to ``skip``.
+        limits: what a video may claim.
+        patience_s: seconds without a sign of life after which a decoder counts as hung.
         progress: called every few frames from the calling thread.
         replicas: the same backbone on further devices; videos are spread over all of them.
 
@@ -86,6 +96,8 @@ class VideoFeaturizer:
         stride: int | None = None,
         workers: int | None = None,
         on_partial: OnPartial = "error",
+        limits: Limits | None = None,
+        patience_s: float = PATIENCE_S,
         progress: Callable[[Progress], None] | None = None,
         replicas: Sequence[Backbone] = (),
     ) -> None:
@@ -107,6 +119,7 @@ class VideoFeaturizer:
         self.flow = algorithm if "flow" in backbone.streams else get_flow("none")
         self.workers = workers
         self.on_partial = on_partial
+        self.limits, self.patience_s = limits or Limits(), patience_s
         self.progress = progress
         self._backbones = (backbone, *replicas)
         self._decoders: list[Decoder] = []
@@ -193,7 +206,14 @@ class VideoFeaturizer:
 
         chunk_frames = lane.compute.chunk_frames
         size = self.backbone.spec.resize
-        with lane.decoder.decode(video.path, self.timeline.fps, short_side=size, chunk_frames=chunk_frames) as decoding:
+        with lane.decoder.decode(
+            video.path,
+            self.timeline.fps,
+            short_side=size,
+            limits=self.limits,
+            chunk_frames=chunk_frames,
+            patience_s=self.patience_s,
+        ) as decoding:
             meter = self._meter(video, decoding, lane.tell)
             filled = False
             for rows in self._rows(decoding, lane.compute, meter):
@@ -267,9 +287,7 @@ class VideoFeaturizer:
 
         report = decoding.report
         if not report.complete and self.on_partial != "keep":
-            raise PartialVideo(
-                describe_partial(report), file=decoding.path, remedy="Use --on-partial keep to work with what is there"
-            )
+            raise PartialVideo(decoding.path, report)
         return FeatureRecord(
             spec=self.spec,
             video=decoding.path.name,

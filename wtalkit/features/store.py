@@ -1,12 +1,14 @@
 """Feature arrays on disk: ``DIR/KEY.npy`` beside ``DIR/KEY.json``.
 
-The array is written first and its record last, so an array without a record was not finished (or comes from
-elsewhere). Files are mapped before they are read: a header that promises more than the file holds costs nothing.
+The record holds a digest of the array's numbers, so it is never taken for that of another array: of one that was cut,
+changed or not finished. Files are mapped before they are read: a header that promises more than the file holds costs
+nothing.
 """
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import io
 import os
 from collections.abc import Iterator
@@ -85,7 +87,8 @@ def feature_paths(folder: Path, key: str) -> tuple[Path, Path]:
 class FeatureWriter:
     """Writes the features of one video as they come; nothing is to be seen until :meth:`finish`.
 
-    Use it as a context: what is not finished when it ends is dropped.
+    Use it as a context: what is not finished when it ends is dropped. Within it no other process can write the same
+    features, where the file system has locks.
 
     Args:
         folder: the features folder.
@@ -93,6 +96,7 @@ class FeatureWriter:
 
     Raises:
         InputError: the key cannot be a file name.
+        Busy: another process is writing them.
         MachineError: the disk is full or the folder read-only.
     """
 
@@ -101,11 +105,12 @@ class FeatureWriter:
         self._key = key
         self._rows = 0
         self._dim: int | None = None
+        self._digest = hashlib.sha256()
         self._stack = ExitStack()
 
     def __enter__(self) -> FeatureWriter:
         with self._translated():
-            temporary = self._stack.enter_context(atomic_path(self.path))
+            temporary = self._stack.enter_context(atomic_path(self.path, claim=True))
             self._handle = self._stack.enter_context(temporary.open("wb"))
         return self
 
@@ -131,6 +136,7 @@ class FeatureWriter:
                 self._dim = rows.shape[1]
                 self._handle.write(_header(0, self._dim))
             self._handle.write(rows.data)  # numpy's own tofile() hides "disk full" behind an error without a number
+        self._digest.update(rows.data)
         self._rows += len(rows)
 
     def finish(self, record: FeatureRecord) -> Path:
@@ -145,9 +151,11 @@ class FeatureWriter:
             self._handle.write(_header(self._rows, self._dim or record.spec.dim))
             self._handle.flush()
             os.fsync(self._handle.fileno())  # the last chance of a full disk, while the old files are still there
-            self._record_path.unlink(missing_ok=True)  # a kill must not pair a new array with an old record
-            self._stack.pop_all().__exit__(None, None, None)
+            # The array comes last: with its name the claim ends, and whoever claims the video then has to find that it
+            # is done. A kill in between leaves a record whose digest is not that of the array beside it.
+            record = record.model_copy(update={"array_sha256": self._digest.hexdigest()})
             write_text(self._record_path, record.to_json())
+            self._stack.pop_all().__exit__(None, None, None)
         return self.path
 
     @contextmanager
@@ -200,13 +208,13 @@ def read_features(path: str | os.PathLike[str], *, assume: FeatureSpec | None = 
         InputError: missing, not an array of finite numbers ``[T, dim]``, or not what its record says.
     """
     array_path = Path(path)
-    array = _read_array(array_path)
+    array, as_written = _read_array(array_path)
     record_path = array_path.with_name(array_path.name.removesuffix(".npy") + ".json")
     record = read_record(record_path) if record_path.exists() else None
     if record is None and assume is not None:
         record = _assumed_record(array_path, array, assume)
     if record is not None:
-        _check_shape(array, record, array_path)
+        _check_record(array, record, array_path, as_written=as_written)
     return FeatureFile(array, record, array_path)
 
 
@@ -223,7 +231,8 @@ def read_record(path: Path) -> FeatureRecord:
     return FeatureRecord.from_json(text, path)
 
 
-def _read_array(path: Path) -> Array:
+def _read_array(path: Path) -> tuple[Array, bool]:
+    """The array, and whether its numbers are those of the file, not converted."""
     import numpy as np
 
     if not path.is_file():
@@ -250,7 +259,7 @@ def _read_array(path: Path) -> Array:
         if not finite.all():
             row = first + int(finite.argmin())
             raise InputError(f"holds NaN or infinite numbers (first in snippet {row})", file=path)
-    return array
+    return array, mapped.dtype == np.float32
 
 
 def _numpy_cause(error: Exception) -> str:
@@ -266,11 +275,23 @@ def _numpy_cause(error: Exception) -> str:
     return text.splitlines()[0].rstrip(".") if text else type(error).__name__
 
 
-def _check_shape(array: Array, record: FeatureRecord, path: Path) -> None:
+def _check_record(array: Array, record: FeatureRecord, path: Path, *, as_written: bool) -> None:
     snippets, dim = record.spec.timeline.snippet_count(record.frames), record.spec.dim
     if array.shape != (snippets, dim):
         cause = f"has shape {array.shape}, its record says ({snippets}, {dim})"
         raise InputError(cause, file=path, remedy="Extract the video again")
+    # Whoever stores a pack in float16 to save space keeps its records.
+    if as_written and record.array_sha256 is not None and array_digest(array) != record.array_sha256:
+        cause = "does not hold the numbers that its record was written for"
+        raise InputError(cause, file=path, remedy="Extract the video again")
+
+
+def array_digest(array: Array) -> str:
+    """What a record notes of the numbers of its array, float32 ``[T, dim]``: their SHA-256, row after row, in hex."""
+    digest = hashlib.sha256()
+    for first in range(0, len(array), _CHECKED_ROWS):  # a mapped array is never in memory whole
+        digest.update(array[first : first + _CHECKED_ROWS].data)
+    return digest.hexdigest()
 
 
 def _assumed_record(path: Path, array: Array, spec: FeatureSpec) -> FeatureRecord:

@@ -79,14 +79,15 @@ class Decoder:
         Raises:
             InputError: the file is no video that can be decoded.
         """
+        limits = limits or Limits()
         order = {
             "path": os.fspath(Path(path).absolute()),
             "fps": fps,
             "short_side": short_side,
-            "limits": asdict(limits or Limits()),
+            "limits": asdict(limits),
             "chunk": chunk_frames,
         }
-        return Decoding(self._ready(), Path(path), order, patience_s)
+        return Decoding(self._ready(), Path(path), order, limits, patience_s)
 
     def length_s(self, path: str | os.PathLike[str]) -> float | None:
         """Seconds as the container states them, without decoding; None where it does not say, or is none."""
@@ -122,11 +123,12 @@ class Decoding:
 
     Attributes:
         path: the file.
+        limits: what the file may claim.
         info: what the container and the first frame say.
     """
 
-    def __init__(self, process: _Process, path: Path, order: Message, patience_s: float) -> None:
-        self.path = path
+    def __init__(self, process: _Process, path: Path, order: Message, limits: Limits, patience_s: float) -> None:
+        self.path, self.limits = path, limits
         self._process, self._patience_s = process, patience_s
         self._report: DecodeReport | None = None
         self._frames = 0
@@ -188,7 +190,9 @@ class Decoding:
             failed = message["failed"]
             raise InputError(failed["cause"], file=self.path if failed["file"] else None, remedy=failed["remedy"])
         if "memory" in message:
-            raise InputError("decoding it needs more memory than there is", file=self.path)
+            self._process.end()  # what it still holds is in pieces
+            cause = f"over limit: decoding it takes more than {self.limits.memory:g} GiB of memory"
+            raise InputError(cause, file=self.path, remedy="Raise it with --max-memory")
         log.debug("%s: %s", self.path, message["traceback"])
         raise DecoderDefect(message["defect"])
 
@@ -236,8 +240,8 @@ class _Process:
                 message = self._receive(patience_s)
             except TimeoutError:
                 self.end()
-                cause = f"the decoder hung (no sign of life for {patience_s:g} s)"
-                raise InputError(cause, file=path) from None
+                cause = f"timeout: the decoder gave no sign of life for {patience_s:g} s"
+                raise InputError(cause, file=path, remedy="Raise it with --timeout") from None
             except OSError:
                 message = None
             if message is None:
@@ -274,7 +278,7 @@ class _Process:
         code = self._child.returncode
         if code is not None and code < 0:
             with suppress(ValueError):
-                return signal.Signals(-code).name
+                return f"signal {-code}, {signal.Signals(-code).name}"
         return f"exit code {code}"
 
 

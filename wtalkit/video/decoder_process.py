@@ -6,13 +6,20 @@ the reader gave it back; while none is free the decoder waits, so it is never ah
 
 from __future__ import annotations
 
+import math
+import os
 import signal
+import sys
+import threading
 import time
 import traceback
 from collections import deque
 from collections.abc import Iterator
 
 import cv2
+
+if sys.platform != "win32":
+    import resource
 
 from wtalkit.errors import InputError
 from wtalkit.video.container import open_video
@@ -32,6 +39,7 @@ _MOST_BYTES = 96 * 2**20
 def main(commands: int, messages: int, memory: int) -> None:
     """Serve until the reader is gone; the arguments are the handles of both pipes and of the memory."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the reader, which closes the pipe
+    threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True).start()
     cv2.setNumThreads(1)  # other decoders work beside this one
     pipe, frames = Pipe(commands, messages), FrameMemory(memory)
     try:
@@ -43,6 +51,13 @@ def main(commands: int, messages: int, memory: int) -> None:
                 pipe.send({"length_s": _length_s(command["length_of"])})
     except (BrokenPipeError, EOFError):
         return
+
+
+def _leave_with(parent: int) -> None:
+    """End when the reader is killed while a file keeps the decoder from looking at the pipe."""
+    while os.getppid() == parent:
+        time.sleep(_PULSE_S)
+    os._exit(1)
 
 
 def _length_s(path: str) -> float | None:
@@ -58,12 +73,14 @@ def _length_s(path: str) -> float | None:
 def _serve(command: Message, pipe: Pipe, memory: FrameMemory) -> Message:
     """Decode one video; the message that ends it."""
     pulse = _Pulse(pipe)
+    limits = Limits(**command["limits"])
+    _allow_memory(limits.memory)
     try:
         stream = FrameStream(
             command["path"],
             command["fps"],
             short_side=command["short_side"],
-            limits=Limits(**command["limits"]),
+            limits=limits,
             alive=pulse.beat,
         )
         try:
@@ -78,8 +95,25 @@ def _serve(command: Message, pipe: Pipe, memory: FrameMemory) -> Message:
         raise
     except MemoryError:
         return {"memory": True}
+    except cv2.error as error:
+        if error.code == cv2.Error.StsNoMem:
+            return {"memory": True}
+        return _defect(error)
     except Exception as error:
-        return {"defect": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()}
+        return _defect(error)
+
+
+def _allow_memory(gib: float) -> None:
+    """Let the process take so much of its own; the memory it shares with the reader does not count."""
+    if sys.platform != "win32":
+        _, most = resource.getrlimit(resource.RLIMIT_DATA)
+        wanted = math.ceil(gib * 2**30)
+        resource.setrlimit(resource.RLIMIT_DATA, (wanted if most < 0 else min(wanted, most), most))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a file that crashes it would leave a dump each time
+
+
+def _defect(error: Exception) -> Message:
+    return {"defect": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()}
 
 
 class _Pulse:
