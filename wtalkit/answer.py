@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wtalkit import __version__
@@ -13,20 +14,23 @@ from wtalkit.inputs import Failure
 from wtalkit.segments import Detections
 
 if TYPE_CHECKING:
-    from wtalkit.detector import Detector
+    from wtalkit.detector import Detector, Show
 
 _NUMBER = r"(-?[0-9][^\s,\]]*)"
 _PAIR = re.compile(rf"\[\n\s+{_NUMBER},\n\s+{_NUMBER}\n\s+\]")
 _PREDICTION = re.compile(r'\{\n\s+("label": .*),\n\s+("score": .*),\n\s+("segment": .*)\n\s+\}')
 
 
-def document(results: Iterable[Detections], failures: Iterable[Failure], detector: Detector) -> dict[str, Any]:
+def document(
+    results: Iterable[Detections], failures: Iterable[Failure], detector: Detector, show: Show
+) -> dict[str, Any]:
     """The document of several videos' detections; a failed input is listed, not left out in silence."""
     found = list(results)
     external = {
         "wtalkit": __version__,
         "model": detector.model_facts,
         "spec": detector.spec.to_dict(),
+        "show": {"threshold": show.threshold, "all": show.everything, "classes": show.classes},
         "videos": {each.key: _facts(each) for each in found},
         "failures": [{"path": each.path, "cause": each.cause} for each in failures],
     }
@@ -51,6 +55,9 @@ def _facts(each: Detections) -> dict[str, Any]:
         "path": each.path,
         "duration": each.duration_s,
         "status": each.status,
+        "expected_duration": each.expected_s,
+        "gaps": [list(gap) for gap in each.gaps],
+        "bytes": Path(each.path).stat().st_size if Path(each.path).is_file() else None,
         "warnings": list(each.warnings),
         "best_score": each.best_score,
         "threshold": each.threshold,

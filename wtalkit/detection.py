@@ -17,7 +17,6 @@ from wtalkit.segments import Detections
 from wtalkit.zoo import choose_model
 
 if TYPE_CHECKING:
-    from wtalkit.extraction.lanes import Lane
     from wtalkit.features import FeatureFile
 
 __all__ = ["Detector", "Show", "detect", "detect_many"]
@@ -99,12 +98,7 @@ def _features(
         return
     from wtalkit.extraction.lanes import Begun, Done
 
-    featurizer = detector.featurizer
-
-    def work(video: Input, lane: Lane) -> FeatureFile | Failure:
-        return attempt(video.path, partial(featurizer.collect, video, lane))
-
-    with closing(featurizer.run(videos, work)) as events:
+    with closing(detector.engine.features(videos)) as events:
         for event in events:
             if isinstance(event, Done):
                 yield event.video, event.result

@@ -17,10 +17,12 @@ from wtalkit.localizer import Localizer
 from wtalkit.proposals import Proposer, Supervision, strongest
 from wtalkit.segments import Detections, Segment
 from wtalkit.suggest import remedy
+from wtalkit.video import PATIENCE_S, Limits
 from wtalkit.zoo import Choice
 
 if TYPE_CHECKING:
     from wtalkit.extraction import Progress, VideoFeaturizer
+    from wtalkit.extraction.engine import EngineName, RunsVideos
     from wtalkit.localization import Proposals
     from wtalkit.modelfile import LoadedModel
     from wtalkit.proposals import ProposalFile
@@ -63,9 +65,26 @@ class Detector:
         on_partial: Literal["error", "keep"] = "error",
         assume_spec: str | None = None,
         proposals: str | os.PathLike[str] | None = None,
+        limits: Limits | None = None,
+        timeout_s: float = PATIENCE_S,
+        engine: EngineName = "local",
+        address: str | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> None:
         """Load the model.
+
+        Args:
+            choice: which one.
+            device: ``auto``, ``cpu`` or ``cuda``.
+            offline: never fetch weights.
+            on_partial: damaged videos are an ``error``, or ``keep`` what can be decoded.
+            assume_spec: preset of features that come without a record.
+            proposals: a file of proposals, for models that judge them.
+            limits: what a video may claim.
+            timeout_s: seconds without a sign of life after which a decoder counts as hung.
+            engine: where the features of videos are computed, ``local`` or ``ray``.
+            address: of the Ray cluster; None starts one on this machine.
+            progress: told how far the videos are.
 
         Raises:
             ModelError: the file is not a model, or it judges proposals and there are none to be had.
@@ -80,6 +99,8 @@ class Detector:
             raise ModelError("does not say which features it was trained on, so it cannot be used", file=choice.path)
         self.spec = FeatureSpec.from_dict(self.loaded.header.feature_spec)
         self.device_name, self.offline, self.on_partial, self.progress = device, offline, on_partial, progress
+        self.limits, self.timeout_s = limits or Limits(), timeout_s
+        self.engine_name, self.address = engine, address
         self.assume = None if assume_spec is None else preset(assume_spec)
         self.localizer = Localizer.of(self.loaded, self.spec.timeline)
         self.proposals = self._proposals(proposals)
@@ -101,13 +122,17 @@ class Detector:
         from wtalkit.extraction import VideoFeaturizer
         from wtalkit.flow import get_flow
 
-        backbone = load_backbone(self.spec.backbone, flow=self.spec.flow, device=self.device_name, offline=self.offline)
+        # A cluster computes on its own devices; here the backbone only says what is to come out.
+        device = self.device_name if self.engine_name == "local" else "cpu"
+        backbone = load_backbone(self.spec.backbone, flow=self.spec.flow, device=device, offline=self.offline)
         featurizer = VideoFeaturizer(
             backbone,
             get_flow(self.spec.flow),
             fps=self.spec.fps,
             stride=self.spec.stride,
             on_partial=self.on_partial,
+            limits=self.limits,
+            patience_s=self.timeout_s,
             progress=self._tell,
         )
         if differences := self.spec.differences(featurizer.spec):
@@ -118,8 +143,25 @@ class Detector:
             )
         return featurizer
 
+    @cached_property
+    def engine(self) -> RunsVideos:
+        """What makes the features of many videos; started on first use.
+
+        Raises:
+            MachineError: Ray is not installed, or the cluster cannot be reached.
+        """
+        from wtalkit.extraction.engine import engine_for
+
+        return engine_for(
+            self.engine_name, self.featurizer, address=self.address, device=self.device_name, precision="auto",
+            offline=self.offline,
+        )  # fmt: skip
+
     def close(self) -> None:
         """End the processes that decode videos; the next video starts new ones."""
+        if "engine" in self.__dict__:
+            self.engine.close()
+            del self.__dict__["engine"]
         if "featurizer" in self.__dict__:
             self.featurizer.close()
 
@@ -234,6 +276,8 @@ class Detector:
             warnings=(*features.record.warnings, *self.warnings),
             best_score=max((segment.score for segment in candidates), default=None),
             threshold=threshold,
+            expected_s=features.record.expected_duration_s,
+            gaps=features.record.gaps,
             model=self.model_facts,
             spec=self.spec.to_dict(),
         )

@@ -41,6 +41,8 @@ class Detections(Sequence[Segment]):
         warnings: remarks about the video and the model, one sentence each.
         best_score: score of the best candidate, shown when nothing passes the threshold; None without candidates.
         threshold: the display threshold used; None when every candidate is listed.
+        expected_s: seconds the container states; None where it does not say.
+        gaps: seconds ``(start, end)`` without a picture.
         model: what is recorded about the model (name, method, hash ...).
         spec: the feature spec, as a plain dict.
     """
@@ -53,8 +55,17 @@ class Detections(Sequence[Segment]):
     warnings: tuple[str, ...] = ()
     best_score: float | None = None
     threshold: float | None = None
+    expected_s: float | None = None
+    gaps: tuple[tuple[float, float], ...] = ()
     model: dict[str, Any] = field(default_factory=dict)
     spec: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def decoded_s(self) -> float:
+        """Seconds with a picture."""
+        from wtalkit.video.info import seconds_with_picture
+
+        return seconds_with_picture(self.duration_s, self.gaps)
 
     def __len__(self) -> int:
         return len(self.segments)

@@ -19,11 +19,13 @@ from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 from wtalkit import __version__
 from wtalkit.atomic import disk_error, locked_folder, write_text
 from wtalkit.errors import MachineError
+from wtalkit.video.info import seconds_with_picture
 
 if TYPE_CHECKING:
     from wtalkit.features.record import FeatureRecord
     from wtalkit.features.spec import FeatureSpec
     from wtalkit.inputs import Failure
+    from wtalkit.segments import Detections
 
 STATUS_FILE = "status.jsonl"
 SCHEMA = 1
@@ -89,11 +91,27 @@ class VideoStatus:
             os.fspath(path),
             "done" if record.complete else "partial",
             cause=None if record.complete or not record.warnings else record.warnings[0],
-            decoded_s=record.duration_s - sum(end - start for start, end in record.gaps if end <= record.duration_s),
+            decoded_s=seconds_with_picture(record.duration_s, record.gaps),
             expected_s=record.expected_duration_s,
             gaps=record.gaps,
             warnings=record.warnings,
             spec=record.spec.to_dict(),
+        )
+
+    @classmethod
+    def of_detections(cls, found: Detections) -> VideoStatus:
+        """Of a video that was searched for actions."""
+        whole = found.status == "ok"
+        return cls(
+            found.key,
+            found.path,
+            "done" if whole else "partial",
+            cause=None if whole else next(iter(found.warnings), None),
+            decoded_s=found.decoded_s,
+            expected_s=found.expected_s,
+            gaps=found.gaps,
+            warnings=found.warnings,
+            spec=found.spec,
         )
 
     @classmethod

@@ -88,7 +88,7 @@ def test_out_is_a_file_or_a_folder(features: Path, capsys: pytest.CaptureFixture
     assert main(["detect", "feats", "--out", "found.json"]) == 0
     assert set(json.loads(Path("found.json").read_text())["results"]) == {"a", "b", "c"}
     assert main(["detect", "feats", "--out", "found"]) == 0
-    assert sorted(path.name for path in Path("found").iterdir()) == ["a.json", "b.json", "c.json"]
+    assert sorted(path.name for path in Path("found").iterdir()) == ["a.json", "b.json", "c.json", "status.jsonl"]
     assert main(["detect", "feats/a.npy", "--out", "one", "--quiet"]) == 0
     assert set(json.loads(Path("one").read_text())["results"]) == {"a"}
     capsys.readouterr()

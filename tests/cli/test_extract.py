@@ -78,4 +78,4 @@ def test_ctrl_c_says_how_to_go_on(
     monkeypatch.setattr(VideoProgress, "done", done)
     assert main(["extract", "videos", "--out", "feats"]) == 130
     assert "stopped: 1 video done, 2 left. The same command goes on." in capsys.readouterr().err
-    assert sorted(path.name for path in Path("feats").iterdir()) == ["a.json", "a.npy"]
+    assert sorted(path.name for path in Path("feats").iterdir()) == ["a.json", "a.npy", "status.jsonl"]

@@ -5,32 +5,50 @@ from __future__ import annotations
 import shlex
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from wtalkit.cli.options import (
+    MAX_FPS,
+    MAX_HOURS,
+    MAX_MEMORY,
+    MAX_PIXELS,
+    MAX_STREAMS,
+    TIMEOUT_S,
+    Address,
     AssumeSpec,
     Debug,
     Device,
     DeviceName,
+    EngineName,
+    EngineOption,
     Inputs,
     Json,
+    MaxFps,
+    MaxHours,
+    MaxMemory,
+    MaxPixels,
+    MaxStreams,
     Model,
     Offline,
     Proposals,
     Quiet,
+    Shard,
+    Timeout,
     Verbose,
 )
 from wtalkit.cli.terminal import Terminal, clock, count
 from wtalkit.cores import available_cores
 from wtalkit.errors import UsageError, WtalkitError
+from wtalkit.inputs import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wtalkit.detector import Detector
-    from wtalkit.inputs import Failure, Input
+    from wtalkit.cli.progress import VideoProgress
+    from wtalkit.detector import Detector, Show
+    from wtalkit.inputs import Input
     from wtalkit.project import Project
     from wtalkit.segments import Detections
 
@@ -73,50 +91,72 @@ def command(
             metavar="FILE", help="Write every candidate before suppression, for train --proposals.", show_default=False
         ),
     ] = None,
+    engine: EngineOption = EngineName.local,
+    address: Address = None,
+    shard: Shard = None,
+    max_pixels: MaxPixels = MAX_PIXELS,
+    max_fps: MaxFps = MAX_FPS,
+    max_hours: MaxHours = MAX_HOURS,
+    max_streams: MaxStreams = MAX_STREAMS,
+    max_memory: MaxMemory = MAX_MEMORY,
+    timeout: Timeout = TIMEOUT_S,
     debug: Debug = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> int:
     """Find when actions happen in videos.
 
-    Prints the segments that pass the model's own threshold, as a table or as JSON.
+    Prints the segments that pass the model's own threshold, as a table or as JSON. With --out DIR each answer is
+    written when it is ready, what became of each video to DIR/status.jsonl; the same command again goes on.
     """
     from wtalkit.detection import Detector, Show
+    from wtalkit.extraction.sharding import parse_shard
+    from wtalkit.extraction.sharding import shard as take_shard
     from wtalkit.inputs import gather
     from wtalkit.project import Project
+    from wtalkit.video import Limits
     from wtalkit.zoo import choose_model
 
+    part = None if shard is None else parse_shard(shard)
     json = json or (_checked_formats(format) and out is None)
     terminal = Terminal(quiet=quiet, verbose=verbose, json=json)
     project = Project.load()
     choice = choose_model(model, project)
     found, missing = gather(inputs, features=True)
+    several = len(found) + len(missing) > 1
+    if part is not None:
+        found = tuple(take_shard(found, *part))
     with terminal.status("loading"):
         detector = Detector(
             choice, device=device.value, offline=offline, on_partial=on_partial.value, assume_spec=assume_spec,
-            proposals=proposals,
+            proposals=proposals, limits=Limits(max_pixels, max_fps, max_hours, max_streams, max_memory),
+            timeout_s=timeout, engine=engine.value, address=address,
         )  # fmt: skip
         names = tuple(name.strip() for name in classes.split(",")) if classes is not None else None
         show = detector.checked(Show(threshold, all, names))
         needs_backbone = any(each.kind == "video" for each in found)
         device_name = str(detector.featurizer.backbone.device) if needs_backbone else "cpu"
+    if engine != EngineName.local:
+        device_name = f"Ray, {address or 'on this machine'}"
     terminal.remark(_introduction(detector, device_name))
     for warning in detector.warnings:
         terminal.warn(warning)
     if raw_proposals is not None:
         detector.keep_raw_proposals()
-    outcome = _Outcome(terminal, detector, failures=list(missing), several=len(found) + len(missing) > 1)
-    stopped = outcome.run(found, show)
+    outcome = _Outcome(terminal, detector, show, failures=list(missing), several=several, out=out)
+    stopped = outcome.run(found)
     if json:
         outcome.print_document()
-    if out is not None:
+    if out is not None and outcome.folder is None:
         outcome.write(out)
     written = detector.write_raw_proposals(raw_proposals) if raw_proposals is not None and detector.raw else None
     if outcome.broken is not None:
         raise outcome.broken
     if stopped:
-        terminal.fail(f"stopped: {count(len(outcome.results), 'video')} done, {outcome.left} left")
+        go_on = "" if outcome.folder is None else ". The same command goes on."
+        terminal.fail(f"stopped: {count(len(outcome.results), 'video')} done, {outcome.left} left{go_on}")
         return 130
+    outcome.summarize()
     if raw_proposals is not None and written is not None:
         videos = f"{count(written, 'raw proposal')} of {count(len(outcome.results), 'video')}"
         if outcome.failures:
@@ -130,40 +170,31 @@ def command(
 
 
 class _Outcome:
-    """What has been found so far, shown as it comes."""
+    """What has been found so far, shown as it comes, and written as it comes where there is a folder for it."""
 
-    def __init__(self, terminal: Terminal, detector: Detector, *, failures: list[Failure], several: bool) -> None:
-        self.terminal, self.detector, self.failures, self.several = terminal, detector, failures, several
+    def __init__(
+        self, terminal: Terminal, detector: Detector, show: Show, *, failures: list[Failure], several: bool,
+        out: Path | None,
+    ) -> None:  # fmt: skip
+        from wtalkit.answer_folder import AnswerFolder
+        from wtalkit.status import VideoStatus
+
+        self.terminal, self.detector, self.wanted = terminal, detector, show
+        self.failures, self.several = failures, several
         self.results: list[Detections] = []
+        self.statuses = [VideoStatus.of_failure(Path(each.path).stem, each, None) for each in failures]
         self.left = 0
         self.broken: WtalkitError | MemoryError | None = None
+        into_folder = out is not None and (out.is_dir() or (several and out.suffix != ".json"))
+        self.folder = AnswerFolder(out, detector, show) if out is not None and into_folder else None
 
-    def run(self, inputs: Sequence[Input], show: object) -> bool:
+    def run(self, inputs: Sequence[Input]) -> bool:
         """Work through the inputs; True if the user stopped it."""
-        from wtalkit.cli.progress import VideoProgress
-        from wtalkit.detection import Show, detect_many
-        from wtalkit.inputs import Failure
-
-        assert isinstance(show, Show)
         for failure in self.failures:
             self.terminal.fail(f"{failure.path}: {failure.cause}")
         self.left = len(inputs)
-        place = {str(each.path): each for each in inputs}
         try:
-            with VideoProgress(self.terminal, total=len(inputs)) as progress:
-                self.detector.progress = progress.update
-                for answer in detect_many(inputs, self.detector, show, starting=progress.start):
-                    video = place[str(answer.path)]
-                    self.left -= 1
-                    if isinstance(answer, Failure):
-                        progress.failed(video, f"{answer.path}: {answer.cause}")
-                        self.failures.append(answer)
-                        continue
-                    progress.done(video, answer.duration_s)
-                    self.results.append(answer)
-                    if not self.terminal.json:
-                        with progress.aside():
-                            self.show(answer)
+            self._work(inputs)
         except KeyboardInterrupt:
             return True
         except (WtalkitError, MemoryError) as error:
@@ -171,7 +202,62 @@ class _Outcome:
         finally:
             order = {each.key: number for number, each in enumerate(inputs)}
             self.results.sort(key=lambda answer: order[answer.key])
+            self.detector.close()
         return False
+
+    def _work(self, inputs: Sequence[Input]) -> None:
+        from contextlib import closing, nullcontext
+
+        from wtalkit.cli.progress import VideoProgress
+        from wtalkit.detection import detect_many
+
+        folder = self.folder
+        place = {str(each.path): each for each in inputs}
+        with (
+            nullcontext() if folder is None else closing(folder),
+            VideoProgress(self.terminal, len(inputs)) as progress,
+        ):
+            if folder is not None:
+                for failure in self.failures:
+                    folder.missing(failure)
+            self.detector.progress = progress.update
+            to_do = []
+            for each in inputs:
+                if folder is not None and self.detector.raw is None and (there := folder.find(each)) is not None:
+                    progress.skipped(each, "is there already")
+                    self._take(each, there, progress)
+                else:
+                    to_do.append(each)
+            for answer in detect_many(to_do, self.detector, self.wanted, starting=progress.start):
+                video = place[str(answer.path)]
+                kept = answer if folder is None else folder.keep(video, answer)
+                if isinstance(kept, Failure):
+                    progress.failed(video, f"{kept.path}: {kept.cause}")
+                else:
+                    progress.done(video, kept.duration_s)
+                self._take(video, kept, progress)
+
+    def _take(self, video: Input, answer: Detections | Failure, progress: VideoProgress) -> None:
+        from wtalkit.status import VideoStatus
+
+        self.left -= 1
+        if isinstance(answer, Failure):
+            self.failures.append(answer)
+            self.statuses.append(VideoStatus.of_failure(video.key, answer, self.detector.spec))
+            return
+        self.statuses.append(VideoStatus.of_detections(answer))
+        self.results.append(answer)
+        if not self.terminal.json:
+            with progress.aside():
+                self.show(answer)
+
+    def summarize(self) -> None:
+        """What failed or is incomplete, once more at the end of a long job."""
+        from wtalkit.cli.summary import summarize
+        from wtalkit.status import STATUS_FILE
+
+        if self.several and not self.terminal.json:
+            summarize(self.terminal, self.statuses, None if self.folder is None else self.folder.folder / STATUS_FILE)
 
     def show(self, answer: Detections) -> None:
         """One video's table on stdout."""
@@ -194,24 +280,24 @@ class _Outcome:
 
     def print_document(self) -> None:
         """All of it on stdout."""
-        from wtalkit.answer import document, to_text
+        from wtalkit.answer import to_text
 
-        self.terminal.document(to_text(document(self.results, self.failures, self.detector)))
+        self.terminal.document(to_text(self._document()))
         for answer in self.results:
             if not answer.segments:
                 self.terminal.remark(_nothing(answer))
 
     def write(self, out: Path) -> None:
-        """One file for everything, or a folder with one file a video."""
-        from wtalkit.answer import document, to_text
+        """One file for everything."""
+        from wtalkit.answer import to_text
         from wtalkit.atomic import write_text
 
-        one_file = out.suffix == ".json" or not (self.several or out.is_dir())
-        if one_file and not out.is_dir():
-            write_text(out, to_text(document(self.results, self.failures, self.detector)))
-            return
-        for answer in self.results:
-            write_text(out / f"{answer.key}.json", to_text(document([answer], (), self.detector)))
+        write_text(out, to_text(self._document()))
+
+    def _document(self) -> dict[str, Any]:
+        from wtalkit.answer import document
+
+        return document(self.results, self.failures, self.detector, self.wanted)
 
 
 def _checked_formats(names: list[str] | None) -> bool:

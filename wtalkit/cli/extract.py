@@ -9,7 +9,31 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wtalkit.cli.options import Debug, Device, DeviceName, Offline, Quiet, Verbose, VideoInputs
+from wtalkit.cli.options import (
+    MAX_FPS,
+    MAX_HOURS,
+    MAX_MEMORY,
+    MAX_PIXELS,
+    MAX_STREAMS,
+    TIMEOUT_S,
+    Address,
+    Debug,
+    Device,
+    DeviceName,
+    EngineName,
+    EngineOption,
+    MaxFps,
+    MaxHours,
+    MaxMemory,
+    MaxPixels,
+    MaxStreams,
+    Offline,
+    Quiet,
+    Shard,
+    Timeout,
+    Verbose,
+    VideoInputs,
+)
 from wtalkit.cli.terminal import Terminal, count
 from wtalkit.cores import available_cores
 
@@ -70,6 +94,15 @@ def command(
     on_partial: Annotated[
         OnPartial, typer.Option(help="Damaged videos fail, are kept as far as they go, or are left out.")
     ] = OnPartial.error,
+    engine: EngineOption = EngineName.local,
+    address: Address = None,
+    shard: Shard = None,
+    max_pixels: MaxPixels = MAX_PIXELS,
+    max_fps: MaxFps = MAX_FPS,
+    max_hours: MaxHours = MAX_HOURS,
+    max_streams: MaxStreams = MAX_STREAMS,
+    max_memory: MaxMemory = MAX_MEMORY,
+    timeout: Timeout = TIMEOUT_S,
     offline: Offline = False,
     debug: Debug = False,
     quiet: Quiet = False,
@@ -78,29 +111,39 @@ def command(
     """Turn videos into features.
 
     Decoding, optical flow and the backbone run at the same time; nothing but the features touches the disk.
+    What became of each video is written to DIR/status.jsonl; the same command again does only what is missing.
     """
     from wtalkit import extract
     from wtalkit.backbones import load_backbone
     from wtalkit.cli.progress import VideoProgress
+    from wtalkit.cli.summary import summarize
     from wtalkit.extraction import devices_for
+    from wtalkit.extraction.sharding import parse_shard
+    from wtalkit.extraction.sharding import shard as take_shard
     from wtalkit.inputs import gather
     from wtalkit.project import Project
+    from wtalkit.status import STATUS_FILE
     from wtalkit.timeline import Timeline
+    from wtalkit.video import Limits
     from wtalkit.zoo import choose_backbone
 
     terminal = Terminal(quiet=quiet, verbose=verbose)
     project = Project.load()
     choice = choose_backbone(backbone, project)
     flow = flow or project.settings.flow or "tvl1"
+    part = None if shard is None else parse_shard(shard)
     found, missing = gather(inputs)
+    if part is not None:
+        found = tuple(take_shard(found, *part))
     with terminal.status("loading"):
         loaded, *replicas = (
             load_backbone(choice.name, flow=flow, device=each, offline=offline, precision=precision.value)
-            for each in devices_for(device.value)
+            for each in devices_for(device.value if engine == EngineName.local else "cpu")
         )
     cores = f", {count(available_cores(), 'core')}" if loaded.device.type == "cpu" else ""
     gpus = f" and {count(len(replicas), 'more GPU')}" if replicas else ""
-    terminal.remark(f"features {choice.name} ({choice.reason}) + {flow} · {loaded.device}{cores}{gpus}")
+    where = f"{loaded.device}{cores}{gpus}" if engine == EngineName.local else f"Ray, {address or 'on this machine'}"
+    terminal.remark(f"features {choice.name} ({choice.reason}) + {flow} · {where}")
     for warning in (choice.warning, *loaded.warnings):
         if warning:
             terminal.warn(warning)
@@ -111,15 +154,18 @@ def command(
             progress.look_ahead(found, Timeline(fps or loaded.spec.fps))
         try:
             result = extract(
-                found, out, backbone=loaded, replicas=replicas, flow=flow, fps=fps, stride=stride, workers=workers,
-                overwrite=overwrite, on_partial=on_partial.value, progress=progress.update, started=progress.start,
-                finished=partial(_show, progress),
+                [*missing, *found], out, backbone=loaded, replicas=replicas, flow=flow, fps=fps, stride=stride,
+                device=device.value, precision=precision.value, workers=workers, overwrite=overwrite,
+                on_partial=on_partial.value, limits=Limits(max_pixels, max_fps, max_hours, max_streams, max_memory),
+                timeout_s=timeout, offline=offline, engine=engine.value, address=address, progress=progress.update,
+                started=progress.start, finished=partial(_show, progress),
             )  # fmt: skip
         except KeyboardInterrupt:
             left = len(found) - progress.through
             terminal.fail(f"stopped: {count(progress.succeeded, 'video')} done, {left} left. The same command goes on.")
             return 130
-    failed = len(result.failed) + len(missing)
+    summarize(terminal, result.statuses, out / STATUS_FILE)
+    failed = len(result.failed)
     parts = [f"{count(len(result.done), 'video')} extracted to {out}"]
     parts += [f"{len(result.skipped)} already there"] * bool(result.skipped)
     parts += [f"{len(result.partial)} damaged and left out"] * bool(result.partial)
@@ -134,6 +180,8 @@ def _show(progress: VideoProgress, video: Input, outcome: str) -> None:
         progress.done(video)
     elif outcome == "skipped":
         progress.skipped(video, "is there already")
+    elif outcome == "busy":
+        progress.postponed(video)
     elif outcome == "partial":
         progress.failed(video, f"{video.path}: damaged, left out")
     else:

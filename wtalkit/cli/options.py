@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from wtalkit.video.info import PATIENCE_S, Limits
+
 Inputs = Annotated[
     list[Path],
     typer.Argument(metavar="INPUT", help="Video files, folders (searched recursively) or .npy feature files."),
@@ -80,4 +82,42 @@ GroundTruth = Annotated[
         help="Annotations with segments. Default: annotations.json, labels.csv, or what wtalkit.toml says.",
         show_default=False,
     ),
+]
+
+_LIMITS = Limits()
+_RAISED = "more is refused before anything is decoded"
+MaxPixels = Annotated[int, typer.Option(metavar="N", help=f"Width times height of a picture; {_RAISED}.", min=1)]
+MaxFps = Annotated[float, typer.Option(metavar="N", help=f"Frames per second of a video; {_RAISED}.", min=0.01)]
+MaxHours = Annotated[float, typer.Option(metavar="N", help="Length of a video.", min=0.0001)]
+MaxStreams = Annotated[int, typer.Option(metavar="N", help=f"Streams in a file; {_RAISED}.", min=1)]
+MaxMemory = Annotated[
+    float, typer.Option(metavar="GIB", help="Memory of its own that the decoding of a video may take.", min=0.25)
+]
+Timeout = Annotated[
+    float,
+    typer.Option(metavar="S", help="Seconds without a sign of life after which a video is given up.", min=0.1),
+]
+MAX_PIXELS, MAX_FPS, MAX_HOURS = _LIMITS.pixels, _LIMITS.fps, _LIMITS.hours
+MAX_STREAMS, MAX_MEMORY, TIMEOUT_S = _LIMITS.streams, _LIMITS.memory, PATIENCE_S
+
+
+class EngineName(StrEnum):
+    """What works on the videos."""
+
+    local = "local"
+    ray = "ray"
+
+
+EngineOption = Annotated[
+    EngineName, typer.Option("--engine", help="Work here, or on a Ray cluster with a task for each video.")
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        metavar="A", help="The Ray cluster: auto or HOST:PORT. Default: one on this machine.", show_default=False
+    ),
+]
+Shard = Annotated[
+    str | None,
+    typer.Option(metavar="I/N", help="Only the Ith of N parts of the videos; 0/N is N/N.", show_default=False),
 ]

@@ -135,6 +135,11 @@ class VideoProgress:
         self._end(video.key, worked=False)
         self.terminal.remark(f"{self._numbered(os.fspath(video.path))}  {why}")
 
+    def postponed(self, video: Input) -> None:
+        """Another process is at the video; it comes up again when that one is through."""
+        self.terminal.detail(f"{video.path}  another process is at it")
+        self._drop_bar(video.key)
+
     def failed(self, video: Input, text: str) -> None:
         """The video failed."""
         self._last.pop(video.key, None)
@@ -161,6 +166,9 @@ class VideoProgress:
     def _end(self, key: str, *, worked: bool = True) -> None:
         self.through += 1
         self._estimate.finish(key, worked=worked)
+        self._drop_bar(key)
+
+    def _drop_bar(self, key: str) -> None:
         if self._bars is None:
             return
         if key in self._tasks:

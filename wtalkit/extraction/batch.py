@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING
 
 from wtalkit import atomic
 from wtalkit.errors import ConfigError, DiskFull, FeaturesError, InputError, MachineError
-from wtalkit.extraction.engine import Engine, engine_for
+from wtalkit.extraction.engine import EngineName, engine_for
 from wtalkit.extraction.featurizer import OnPartial, VideoFeaturizer
 from wtalkit.extraction.job import Extracted, ExtractionJob
 from wtalkit.extraction.lanes import Begun, Done, Event
 from wtalkit.extraction.progress import Progress
+from wtalkit.extraction.sharding import parse_shard
+from wtalkit.extraction.sharding import shard as take_shard
 from wtalkit.features.spec import FeatureSpec
 from wtalkit.features.store import feature_paths, read_record
 from wtalkit.inputs import Failure, Input, gather
@@ -81,9 +83,9 @@ def extract(
     limits: Limits | None = None,
     timeout_s: float = PATIENCE_S,
     offline: bool = False,
-    engine: Engine = "local",
+    engine: EngineName = "local",
     address: str | None = None,
-    part: str | None = None,
+    shard: str | None = None,
     progress: Callable[[Progress], None] | None = None,
     started: Callable[[Input], None] | None = None,
     finished: Callable[[Input, str], None] | None = None,
@@ -112,7 +114,7 @@ def extract(
         offline: never fetch weights.
         engine: ``local``, or ``ray`` for a Ray cluster, one task a video.
         address: of the cluster; None starts one on this machine.
-        part: ``"I/N"``: only every Nth video, beginning with the Ith.
+        shard: ``"I/N"``: only the Ith of N parts of the videos.
         progress: called while a video is worked on; several are at once.
         started: called before each input.
         finished: called after each input, with ``"done"``, ``"skipped"``, ``"partial"`` or the cause of its failure;
@@ -134,10 +136,8 @@ def extract(
     twice = [key for key, number in Counter(video.key for video in videos).items() if number > 1]
     if twice:
         raise ConfigError(f"two videos have the key {twice[0]!r}", remedy="Give each video a key of its own")
-    if part is not None:
-        from wtalkit.extraction.sharding import parse_shard, shard
-
-        videos = shard(videos, *parse_shard(part))
+    if shard is not None:
+        videos = take_shard(videos, *parse_shard(shard))
     folder = Path(out)
     if folder.exists() and not folder.is_dir():
         raise FeaturesError("is a file, features need a folder", file=folder, remedy="Use another --out")

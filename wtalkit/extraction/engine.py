@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from wtalkit.errors import ConfigError, UsageError
 from wtalkit.extraction.job import Extracted, ExtractionJob
-from wtalkit.extraction.lanes import Event
-from wtalkit.inputs import Input
+from wtalkit.extraction.lanes import Event, Lane
+from wtalkit.inputs import Failure, Input, attempt
 
 if TYPE_CHECKING:
     from wtalkit.extraction.featurizer import VideoFeaturizer
+    from wtalkit.features.store import FeatureFile
 
-Engine = Literal["local", "ray"]
+EngineName = Literal["local", "ray"]
 
 
-class RunsJobs(Protocol):
-    """Works on many videos, several at once."""
+class RunsVideos(Protocol):
+    """Works on many videos, several at once; events come as they happen, one ``Done`` for each video."""
 
     def run(self, videos: Sequence[Input], job: ExtractionJob) -> Generator[Event[Extracted], None, None]:
-        """Events as they happen, one ``Done`` for each video."""
+        """Do a job with each video."""
+        ...
+
+    def features(self, videos: Sequence[Input]) -> Generator[Event[FeatureFile | Failure], None, None]:
+        """The features of each video in memory."""
         ...
 
     def close(self) -> None:
@@ -36,6 +42,12 @@ class LocalEngine:
 
     def run(self, videos: Sequence[Input], job: ExtractionJob) -> Generator[Event[Extracted], None, None]:
         return self._featurizer.run(videos, job.here(self._featurizer))
+
+    def features(self, videos: Sequence[Input]) -> Generator[Event[FeatureFile | Failure], None, None]:
+        def work(video: Input, lane: Lane) -> FeatureFile | Failure:
+            return attempt(video.path, partial(self._featurizer.collect, video, lane))
+
+        return self._featurizer.run(videos, work)
 
     def close(self) -> None:
         self._featurizer.close()
@@ -69,13 +81,16 @@ class ClusterEngine:
     def run(self, videos: Sequence[Input], job: ExtractionJob) -> Generator[Event[Extracted], None, None]:
         return self._engine.run(videos, job.begin, job.end)
 
+    def features(self, videos: Sequence[Input]) -> Generator[Event[FeatureFile | Failure], None, None]:
+        return self._engine.run(videos, lambda _: None, lambda _, made: made)
+
     def close(self) -> None:
         self._engine.close()
 
 
 def engine_for(
-    name: Engine, featurizer: VideoFeaturizer, *, address: str | None, device: str, precision: str, offline: bool
-) -> RunsJobs:
+    name: EngineName, featurizer: VideoFeaturizer, *, address: str | None, device: str, precision: str, offline: bool
+) -> RunsVideos:
     """The engine of that name.
 
     Args:

@@ -9,8 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from wtalkit.video.decoder import PATIENCE_S, Chunk, Decoder, Decoding
-    from wtalkit.video.info import DecodeReport, Limits, VideoInfo, describe_partial
+    from wtalkit.video.decoder import Chunk, Decoder, Decoding
+    from wtalkit.video.info import PATIENCE_S, DecodeReport, Limits, VideoInfo, describe_partial
     from wtalkit.video.reader import Frame, VideoReader, decode_check, probe
     from wtalkit.video.scaling import resize, resize_short_side, short_side_size
     from wtalkit.video.stream import FrameStream, nearest_in_time
@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "PATIENCE_S": "decoder",
+    "PATIENCE_S": "info",
     "Chunk": "decoder",
     "Decoder": "decoder",
     "Decoding": "decoder",

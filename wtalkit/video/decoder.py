@@ -17,13 +17,11 @@ from types import TracebackType
 
 from wtalkit.errors import InputError, MachineError
 from wtalkit.video.frame_memory import FrameMemory, Images
-from wtalkit.video.info import DecodeReport, Limits, VideoInfo
+from wtalkit.video.info import PATIENCE_S, DecodeReport, Limits, VideoInfo
 from wtalkit.video.messages import Message, Pipe, info_from_message, report_from_message
 
 log = logging.getLogger(__name__)
 
-PATIENCE_S = 120.0
-"""Seconds without a sign of life after which a decoder counts as hung."""
 CHUNK_FRAMES = 16
 _GRACE_S = 3.0
 

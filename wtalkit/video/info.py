@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+
+PATIENCE_S = 120.0
+"""Seconds without a sign of life after which a decoder counts as hung."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,7 @@ class DecodeReport:
     @property
     def decoded_s(self) -> float:
         """Seconds with a picture: the duration without the gaps inside."""
-        return self.duration_s - sum(end - start for start, end in self.gaps if end <= self.duration_s)
+        return seconds_with_picture(self.duration_s, self.gaps)
 
     @property
     def ends_early_s(self) -> float:
@@ -97,6 +101,11 @@ class DecodeReport:
         if self.expected_duration_s is None or not self.gaps or self.gaps[-1][1] <= self.duration_s:
             return 0.0
         return self.expected_duration_s - self.duration_s
+
+
+def seconds_with_picture(duration_s: float, gaps: Iterable[tuple[float, float]]) -> float:
+    """The duration without the gaps inside it."""
+    return duration_s - sum(end - start for start, end in gaps if end <= duration_s)
 
 
 def describe_partial(report: DecodeReport) -> str:
