@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -79,3 +82,23 @@ def test_ctrl_c_says_how_to_go_on(
     assert main(["extract", "videos", "--out", "feats"]) == 130
     assert "stopped: 1 video done, 2 left. The same command goes on." in capsys.readouterr().err
     assert sorted(path.name for path in Path("feats").iterdir()) == ["a.json", "a.npy", "status.jsonl"]
+
+
+def test_sigterm_stops_in_order_too(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Batch systems and containers send it some seconds before they kill."""
+    from wtalkit.extraction import Progress, VideoFeaturizer
+    from wtalkit.extraction.lanes import Lane
+
+    def asked_to_end(self: VideoFeaturizer, _: object, lane: Lane, *rest: object) -> object:
+        os.kill(os.getpid(), signal.SIGTERM)
+        while True:  # until the main thread has noticed and given the job up
+            lane.tell(Progress("a", Path("a"), 0, None, 0.0, 0.0, 0.0))
+            time.sleep(0.01)
+
+    monkeypatch.setattr(VideoFeaturizer, "pour", asked_to_end)
+    before = signal.getsignal(signal.SIGTERM)
+    assert main(["extract", "videos", "--out", "feats"]) == 143
+    assert "The same command goes on." in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) is before

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
+import threading
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
@@ -19,6 +21,7 @@ from wtalkit.cli.annotations import app as annotations_app
 from wtalkit.errors import WtalkitError
 
 INTERRUPTED = 130
+TERMINATED = 143
 
 app = typer.Typer(
     name="wtalkit",
@@ -61,15 +64,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = "--debug" in given
     _prepare_streams()
     try:
-        with warnings.catch_warnings(), _remarks_of_the_library(given):
+        with warnings.catch_warnings(), _remarks_of_the_library(given), _stopping_in_order() as asked_to_end:
             if not debug and not sys.warnoptions:
                 warnings.simplefilter("ignore")  # libraries' remarks to programmers
             code = typer.main.get_command(app).main(given, prog_name="wtalkit", standalone_mode=False)
             sys.stdout.flush()
-        return int(code or 0)
-    except KeyboardInterrupt:
+        return TERMINATED if asked_to_end.is_set() else int(code or 0)
+    except KeyboardInterrupt as error:
         _say("stopped")
-        return INTERRUPTED
+        return TERMINATED if isinstance(error, Terminated) else INTERRUPTED
     except BrokenPipeError:  # the reader of a pipe (head, less) has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -79,6 +82,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         text, code = _explain(error)
         _say(text)
         return code
+
+
+class Terminated(KeyboardInterrupt):
+    """The process was asked to end (SIGTERM), as batch systems and containers do some seconds before they kill it."""
+
+
+@contextmanager
+def _stopping_in_order() -> Iterator[threading.Event]:
+    """Within it SIGTERM stops a command as Ctrl-C does; the event is set once that has happened."""
+    asked = threading.Event()
+
+    def stop(*_: object) -> None:
+        asked.set()
+        raise Terminated
+
+    if threading.current_thread() is not threading.main_thread():  # signals are the main thread's
+        yield asked
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class _ToTerminal(logging.Handler):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 import shutil
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -75,6 +76,8 @@ def _builds(problems: list[str]) -> list[tuple[str, str]]:
     try:
         import cv2
 
+        # Never used for decoding, but another parser of foreign files in the same process.
+        rows.append(("FFmpeg in cv2", _ffmpeg_of(cv2.getBuildInformation())))
         if not hasattr(cv2, "optflow"):
             problems.append("cv2 has no optflow: another OpenCV package is in the way")
     except ImportError as error:
@@ -87,6 +90,16 @@ def _builds(problems: list[str]) -> list[tuple[str, str]]:
         rows.append(
             ("devices", f"cpu{''.join(f', {name}' for name in names)} ({built}, {torch.get_num_threads()} threads)")
         )
+        import torchvision  # noqa: F401
     except (ImportError, OSError) as error:
         problems.append(f"torch does not import: {error}")
+    except RuntimeError as error:  # "operator torchvision::nms does not exist": built for another torch
+        both = f"torch {_installed('torch')} and torchvision {_installed('torchvision')}"
+        problems.append(f"{both} do not fit together ({error}): install both anew, from one place")
     return rows
+
+
+def _ffmpeg_of(build: str) -> str:
+    """The version of libavcodec in OpenCV's description of itself."""
+    match = re.search(r"avcodec:\s*YES\s*\(([\d.]+)\)", build)
+    return match[1] if match else "none"

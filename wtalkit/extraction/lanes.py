@@ -113,11 +113,11 @@ def run_lanes(
         finally:
             free.put(lane)
 
+    left = len(videos)
     pool = ThreadPoolExecutor(len(decoders), "wtalkit-lane")
     try:
         for video in videos:
             pool.submit(take, video)
-        left = len(videos)
         while left:
             event = events.get()
             if isinstance(event, BaseException):
