@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import threading
 import time
@@ -102,3 +103,17 @@ def test_sigterm_stops_in_order_too(
     assert main(["extract", "videos", "--out", "feats"]) == 143
     assert "The same command goes on." in capsys.readouterr().err
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_disk_too_small_is_told_early(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    little = shutil.disk_usage(Path())._replace(free=10_000)
+    with monkeypatch.context() as patch:
+        patch.setattr("wtalkit.cli.extract.shutil.disk_usage", lambda _: little)
+        assert main(["extract", "videos", "--out", "feats"]) == 0
+    told = capsys.readouterr().err
+    need = sum(path.stat().st_size - 128 for path in Path("feats").glob("*.npy"))  # without the headers
+    assert f"warning: the features need about {need / 1e9:.2g} GB more, 1e-05 GB are free in " in told
+    assert main(["extract", "videos", "--out", "feats", "--overwrite"]) == 0
+    assert "warning: the features need" not in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -151,7 +152,10 @@ def command(
         terminal.fail(f"{failure.path}: {failure.cause}")
     with VideoProgress(terminal, total=len(found)) as progress:
         if len(found) > 1:
-            progress.look_ahead(found, Timeline(fps or loaded.spec.fps))
+            timeline = Timeline(fps or loaded.spec.fps, loaded.spec.window, stride or loaded.spec.stride)
+            progress.look_ahead(
+                found, timeline, partial(_warn_of_little_space, terminal, out, loaded.dim, _bytes_in(out))
+            )
         try:
             result = extract(
                 [*missing, *found], out, backbone=loaded, replicas=replicas, flow=flow, fps=fps, stride=stride,
@@ -172,6 +176,18 @@ def command(
     parts += [f"{failed} failed"] * bool(failed)
     terminal.next_step(f"{', '.join(parts)}. Next: {_next(project, out, anything=bool(result.done or result.skipped))}")
     return 1 if failed else 0
+
+
+def _bytes_in(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*.npy")) if folder.is_dir() else 0
+
+
+def _warn_of_little_space(terminal: Terminal, out: Path, dim: int, there: int, snippets: int) -> None:
+    """Say early that the disk is too small for what is to come."""
+    folder = next((each for each in (out, *out.absolute().parents) if each.is_dir()), Path())
+    need, free = snippets * dim * 4 - there, shutil.disk_usage(folder).free
+    if need > free:
+        terminal.warn(f"the features need about {need / 1e9:.2g} GB more, {free / 1e9:.2g} GB are free in {folder}")
 
 
 def _show(progress: VideoProgress, video: Input, outcome: str) -> None:

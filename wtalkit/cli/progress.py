@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from wtalkit.cli.terminal import Terminal, clock, printable, stderr_console
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
 
     from rich.progress import Progress as Bars
@@ -65,8 +65,16 @@ class VideoProgress:
             self._asked.abort()
             self._prober.join()
 
-    def look_ahead(self, videos: Sequence[Input], timeline: Timeline) -> None:
-        """Ask the containers, beside the work, how long the videos are, for an estimate that is right early."""
+    def look_ahead(
+        self, videos: Sequence[Input], timeline: Timeline, known: Callable[[int], None] | None = None
+    ) -> None:
+        """Ask the containers, beside the work, how long the videos are, for an estimate that is right early.
+
+        Args:
+            videos: of this job.
+            timeline: of the features.
+            known: told how many snippets the videos have, once all were asked.
+        """
         if self.terminal.quiet:
             return
         from wtalkit.errors import WtalkitError
@@ -75,12 +83,17 @@ class VideoProgress:
         decoder = self._asked = Decoder()
 
         def ask() -> None:
+            snippets = 0
             try:
                 for video in videos:
                     if self._stop.is_set():
-                        break
+                        return
                     if (length_s := decoder.length_s(video.path)) is not None:
-                        self._estimate.expect(video.key, timeline.frame_count(length_s))
+                        frames = timeline.frame_count(length_s)
+                        self._estimate.expect(video.key, frames)
+                        snippets += timeline.snippet_count(frames)
+                if known is not None:
+                    known(snippets)
             except WtalkitError:  # the work itself will say what is wrong with the machine
                 pass
             finally:
