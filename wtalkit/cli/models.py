@@ -1,23 +1,28 @@
-"""``wtalkit models``: the models there are, what they say of themselves, whether they are whole; authors' weights."""
+"""``wtalkit models``: the models there are, what they say of themselves, whether they are whole; authors' weights;
+published weights fetched."""
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wtalkit.cli.options import Debug, Json, Quiet, Verbose
+from wtalkit.cli.options import Debug, Json, Offline, Quiet, Verbose
 from wtalkit.cli.terminal import Terminal, count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from rich.progress import TaskID
+
+    from wtalkit.download import Fetching
     from wtalkit.modelfile import ModelHeader
 
 app = typer.Typer(
-    help="List, describe, verify and import models and weights.", no_args_is_help=False, rich_markup_mode=None
+    help="List, describe, verify, pull and import models and weights.", no_args_is_help=False, rich_markup_mode=None
 )
 
 
@@ -34,8 +39,7 @@ def list_command(debug: Debug = False, quiet: Quiet = False, verbose: Verbose = 
     finished = [run for run in all_runs(project.runs) if run.finished]
     rows += [(run.name, "model", f"run in {project.settings.runs}/", _megabytes(run.model)) for run in finished]
     for name, files in _weights():
-        where = "cache" if name == "i3d" else "bundled"
-        rows.append((name, "backbone", where, _megabytes(*files)) if files else (name, "backbone", "not here", ""))
+        rows.append((name, "backbone", _where(name, files), _megabytes(*files) if files else ""))
     terminal.table(("name", "kind", "where", "size"), rows, right=(3,))
     terminal.detail(f"cache: {cache_dir()}")
     terminal.next_step("Next: wtalkit models info NAME")
@@ -76,7 +80,7 @@ def verify_command(debug: Debug = False, quiet: Quiet = False, verbose: Verbose 
     terminal = Terminal(quiet=quiet, verbose=verbose)
     broken = 0
     checks: list[tuple[str, Callable[[], str]]] = []
-    checks += [(name, partial(_verify_backbone, name)) for name, files in _weights() if files]
+    checks += [(name, partial(_verify_backbone, name, files)) for name, files in _weights() if files]
     checks += [(name, partial(_verify_model, path)) for name, path in bundled_models().items()]
     for name, check in checks:
         try:
@@ -89,6 +93,33 @@ def verify_command(debug: Debug = False, quiet: Quiet = False, verbose: Verbose 
         f"{summary}. Next: {'install or fetch what is broken again' if broken else 'wtalkit detect VIDEO'}"
     )
     return 3 if broken else 0
+
+
+@app.command("pull")
+def pull_command(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Whose published weights to fetch: i3d.")],
+    force: Annotated[
+        bool, typer.Option("--force", help="Also where another file than the published one lies under the name.")
+    ] = False,
+    offline: Offline = False,
+    debug: Debug = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> int:
+    """Fetch published weights into the cache, verified; goes on where it was stopped."""
+    from wtalkit.zoo import pull_weights
+
+    terminal = Terminal(quiet=quiet, verbose=verbose)
+    try:
+        with _shown(terminal) as progress:
+            pulled = pull_weights(name, offline=offline, replace=force, progress=progress)
+    except KeyboardInterrupt:
+        terminal.fail("stopped: what has come is kept, and the same command goes on from there.")
+        return 130
+    for each in pulled:
+        terminal.write(f"{each.path}: {'fetched' if each.fetched else 'already there'}, verified")
+    terminal.next_step(f"Next: wtalkit extract VIDEOS --out feats --backbone {name}")
+    return 0
 
 
 @app.command("import")
@@ -139,18 +170,63 @@ def import_command(
 def _weights() -> Iterator[tuple[str, list[Path]]]:
     """Each backbone and the weight files there are for it."""
     from wtalkit.backbones import BACKBONES
-    from wtalkit.backbones.backbone import weights_folder
+    from wtalkit.zoo import weights_folder
 
     for name in BACKBONES:
         folder = weights_folder(name)
         yield name, sorted(path for path in folder.glob("*") if path.suffix in (".pt", ".safetensors"))
 
 
-def _verify_backbone(name: str) -> str:
-    from wtalkit.backbones import load_backbone
+def _where(name: str, files: list[Path]) -> str:
+    """Where the weights of a backbone are, or how to get them."""
+    from wtalkit.zoo import PUBLIC_FILES
 
-    backbone = load_backbone(name)
-    return f"whole; {backbone.weights_note}"
+    if name not in PUBLIC_FILES:
+        return "bundled" if files else "not here"
+    lacking = [stream for stream in PUBLIC_FILES[name] if not any(file.name.startswith(stream) for file in files)]
+    if not lacking:
+        return "cache"
+    what = f"cache, without {' and '.join(lacking)}" if files else "not here"
+    return f"{what}: wtalkit models pull {name}"
+
+
+def _verify_backbone(name: str, files: list[Path]) -> str:
+    from wtalkit.backbones import load_backbone
+    from wtalkit.zoo import PUBLIC_FILES
+
+    only_rgb = name in PUBLIC_FILES and all(file.name.startswith("rgb") for file in files)
+    backbone = load_backbone(name, flow="none" if only_rgb else "tvl1", offline=True)
+    return f"whole; {backbone.weights_note}{', rgb only' if only_rgb else ''}"
+
+
+@contextmanager
+def _shown(terminal: Terminal) -> Iterator[Callable[[Fetching], None]]:
+    """Within it the files that are fetched have bars on a terminal, elsewhere lines."""
+    from wtalkit.download import announce
+
+    lines = announce(terminal.remark)
+    if not terminal.live:
+        yield lines
+        return
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    from wtalkit.cli.terminal import stderr_console
+
+    lines = announce(terminal.remark, every_s=float("inf"))
+    bars = Progress(
+        TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn(),
+        TimeRemainingColumn(), console=stderr_console(), transient=True, redirect_stdout=False, redirect_stderr=False,
+    )  # fmt: skip
+    tasks: dict[Path, TaskID] = {}
+
+    def tell(state: Fetching) -> None:
+        lines(state)
+        if state.path not in tasks:
+            tasks[state.path] = bars.add_task(state.path.name, total=None)
+        bars.update(tasks[state.path], completed=state.done_bytes, total=state.total_bytes)
+
+    with bars:
+        yield tell
 
 
 def _verify_model(path: Path) -> str:

@@ -1,0 +1,141 @@
+"""The part of a file that has come so far, kept under a name of its own between runs, one process's at a time."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from wtalkit.atomic import TEMPORARY_SUFFIX, disk_error
+from wtalkit.errors import DiskFull
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+log = logging.getLogger(__name__)
+
+_PIECE_BYTES = 1 << 18
+
+
+class Partial:
+    """The part that has come; locked, so that no other process writes to it."""
+
+    def __init__(self, file: BinaryIO, path: Path, final: Path) -> None:
+        self.file, self.path, self.final = file, path, final
+        self.gone = False
+
+    @property
+    def size(self) -> int:
+        return os.fstat(self.file.fileno()).st_size
+
+    def blob_id(self) -> str:
+        self.file.seek(0)
+        return _blob_id(self.file)
+
+    def clear(self) -> None:
+        self.file.truncate(0)
+
+    def append(self, piece: bytes) -> None:
+        self.file.seek(0, os.SEEK_END)
+        rest = memoryview(piece)
+        while rest:
+            rest = rest[self.file.write(rest) :]
+
+    def settle(self) -> None:
+        """Give it its name."""
+        os.fsync(self.file.fileno())
+        self.path.replace(self.final)
+        self.gone = True
+        with suppress(OSError):  # not every file system lets a folder be opened for syncing
+            folder = os.open(self.final.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+
+    def drop(self) -> None:
+        if not self.gone:
+            self.path.unlink(missing_ok=True)
+            self.gone = True
+
+
+@contextmanager
+def claimed(final: Path) -> Iterator[Partial]:
+    """The partial file of ``final``, this process's alone; afterwards it is gone if nothing is in it."""
+    path = partial_path(final)
+    while True:
+        file: BinaryIO = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666), "r+b", buffering=0)
+        with file:
+            if not _lock(file, final):
+                Partial(file, path, final).drop()
+                break
+            if not _is_at(file, path):
+                continue  # whoever had it has just given it its name, or dropped it
+            yield from _kept(Partial(file, path, final))
+            return
+    # Without locks two processes could mix: a file of this process's own, which the next run cannot go on with.
+    handle, name = tempfile.mkstemp(prefix=f".{final.name}.", suffix=TEMPORARY_SUFFIX, dir=final.parent)
+    with os.fdopen(handle, "r+b", buffering=0) as file:
+        partial = Partial(file, Path(name), final)
+        try:
+            yield partial
+        finally:
+            partial.drop()
+
+
+def _kept(partial: Partial) -> Iterator[Partial]:
+    try:
+        yield partial
+    except (OSError, DiskFull) as error:
+        if isinstance(error, DiskFull) or isinstance(disk_error(error, partial.final), DiskFull):
+            partial.drop()  # others need the room
+        raise
+    finally:
+        if partial.size == 0:
+            partial.drop()
+
+
+def _lock(file: BinaryIO, final: Path) -> bool:
+    """Wait until no other process holds the file; False where the file system has no locks."""
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        log.warning("another process is fetching %s; waiting for it", final.name)
+        fcntl.flock(file, fcntl.LOCK_EX)
+    except OSError:
+        return False
+    return True
+
+
+def _is_at(file: BinaryIO, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def git_blob_id(path: Path) -> str:
+    """The id git gives the file's content."""
+    with path.open("rb") as handle:
+        return _blob_id(handle)
+
+
+def partial_path(path: Path) -> Path:
+    """Where a fetch keeps what has come of ``path`` so far."""
+    return path.with_name(f".{path.name}{TEMPORARY_SUFFIX}")
+
+
+def _blob_id(file: BinaryIO) -> str:
+    digest = hashlib.sha1(f"blob {os.fstat(file.fileno()).st_size}\0".encode(), usedforsecurity=False)
+    while piece := file.read(_PIECE_BYTES):
+        digest.update(piece)
+    return digest.hexdigest()
