@@ -3,6 +3,9 @@
 A run that finished holds ``model.safetensors``; one that was stopped holds only what is needed to go on.
 ``runs/latest`` names the newest run *with* a model: a link, or a text file with the folder's name where links are
 impossible.
+
+One process at a time works in a run's folder. It holds a lock on it, which ends with the process, however that one
+ends; so whatever a killed process left is known to be nobody's, and is removed by the next one.
 """
 
 from __future__ import annotations
@@ -10,14 +13,25 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from wtalkit.atomic import write_text
+from wtalkit.atomic import TEMPORARY_SUFFIX, locked_folder, sweep, write_text
 from wtalkit.errors import MachineError, UsageError
+from wtalkit.status import STATUS_FILE
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 LATEST = "latest"
+_TENSORS = ".tmp??????"
+"""What safetensors calls a file that it has not finished; it renames it to the name it was given, as we do then."""
 _NAME = re.compile(r"(?P<stamp>\d{8}T\d{6}Z)-(?P<method>.+?)(?:\.(?P<number>\d+))?")
 
 
@@ -56,6 +70,11 @@ class Run:
         return self.folder / "resume.safetensors"
 
     @property
+    def status(self) -> Path:
+        """What became of each video of the training subset, see :mod:`wtalkit.status`."""
+        return self.folder / STATUS_FILE
+
+    @property
     def timing(self) -> Path:
         """How long the training took; apart from the model, so that equal trainings give equal model files."""
         return self.folder / "timing.json"
@@ -92,11 +111,7 @@ def create(folder: str | os.PathLike[str], method: str, stamp: str) -> Run:
         UsageError: ``folder`` is a file, or a real folder is named ``latest`` in it.
         MachineError: the folder cannot be written to.
     """
-    root = Path(folder)
-    if (root / LATEST).is_dir() and not (root / LATEST).is_symlink():
-        raise UsageError("is a folder, but runs keep a link of this name", file=root / LATEST, remedy="Rename it")
-    try:
-        root.mkdir(parents=True, exist_ok=True)
+    with _root(folder) as root:
         number = 1
         while True:
             run = Run(root / (f"{stamp}-{method}" if number == 1 else f"{stamp}-{method}.{number}"))
@@ -105,10 +120,108 @@ def create(folder: str | os.PathLike[str], method: str, stamp: str) -> Run:
                 return run
             except FileExistsError:
                 number += 1
+
+
+@contextmanager
+def begin(folder: str | os.PathLike[str], method: str, stamp: str) -> Iterator[Run]:
+    """A new, empty run folder in which no other process works; what killed processes began is removed first.
+
+    Args:
+        folder: as for :func:`create`.
+        method: likewise.
+        stamp: likewise.
+
+    Raises:
+        UsageError, MachineError: as :func:`create`.
+    """
+    with ExitStack() as stack:
+        with _root(folder) as root, locked_folder(root):
+            _remove_beginnings(root)
+            run = create(root, method, stamp)
+            # Locked before anybody else may look for beginnings.
+            stack.enter_context(alone_in(run))
+        yield run
+
+
+@contextmanager
+def alone_in(run: Run, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+    """Within it no other process is inside such a block for the same run; what a killed one left half written is gone.
+
+    Where folders cannot be locked (some network file systems, Windows) others are not noticed.
+
+    Args:
+        run: its folder exists.
+        waiting: called once if another process has to end first.
+    """
+    handle = _open(run.folder)
+    try:
+        if handle is not None and _lock(handle) is False:
+            if waiting is not None:
+                waiting()
+            _lock(handle, wait=True)
+        sweep(run.folder)
+        for leftover in run.folder.rglob(_TENSORS):
+            with suppress(OSError):
+                leftover.unlink()
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+def _open(folder: Path) -> int | None:
+    """The folder, to be locked; None where folders are not files."""
+    return None if fcntl is None else os.open(folder, os.O_RDONLY)
+
+
+def _lock(handle: int, *, wait: bool = False) -> bool | None:
+    """Whether the folder is ours until the handle is closed; None where folders cannot be locked."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
+
+
+def _remove_beginnings(root: Path) -> None:
+    """Remove the folders of runs that were killed before their config was written: nothing was done there."""
+    for path in root.iterdir():
+        if path.is_symlink() or not path.is_dir() or not _NAME.fullmatch(path.name):
+            continue
+        with suppress(OSError):  # another user's, say
+            handle = _open(path)
+            if handle is None:
+                return
+            try:
+                if _lock(handle) and _is_beginning(Run(path)):
+                    shutil.rmtree(path)
+            finally:
+                os.close(handle)
+
+
+def _is_beginning(run: Run) -> bool:
+    """Whether there is nothing but half-written files, and perhaps the config of a proposer."""
+    if run.config.exists() or run.finished:
+        return False
+    files = (path for path in run.folder.rglob("*") if not path.is_dir())
+    return all(path.name == run.config.name or path.name.endswith(TEMPORARY_SUFFIX) for path in files)
+
+
+@contextmanager
+def _root(folder: str | os.PathLike[str]) -> Iterator[Path]:
+    """The folder of all runs, made if absent; what goes wrong in the block is told in a user's words."""
+    root = Path(folder)
+    if (root / LATEST).is_dir() and not (root / LATEST).is_symlink():
+        raise UsageError("is a folder, but runs keep a link of this name", file=root / LATEST, remedy="Rename it")
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        yield root
     except (FileExistsError, NotADirectoryError) as error:
         raise UsageError("is not a folder", file=root, remedy="Give another one for the runs") from error
     except OSError as error:
-        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOSPC):
+        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOSPC, errno.EDQUOT):
             raise MachineError("a run cannot be written here", file=root, remedy=f"{error.strerror}") from error
         raise
 
@@ -129,18 +242,30 @@ def newest(folder: str | os.PathLike[str]) -> Run | None:
 
 def mark_latest(folder: str | os.PathLike[str]) -> None:
     """Point ``latest`` at the newest run with a model; without one, do nothing."""
-    run = newest(folder)
-    if run is None:
+    root = Path(folder)
+    if not root.is_dir():
         return
-    link = Path(folder) / LATEST
-    temporary = link.with_name(f".{LATEST}-{run.name}")
-    try:
-        temporary.unlink(missing_ok=True)
-        temporary.symlink_to(run.name, target_is_directory=True)
-        temporary.replace(link)
-    except (OSError, NotImplementedError):  # Windows without the privilege, FAT and some network shares
-        temporary.unlink(missing_ok=True)
-        write_text(link, run.name + "\n")
+    link = root / LATEST
+    with locked_folder(root):  # of two that finish at once the newer one stays
+        for leftover in root.glob(f".{LATEST}-*"):  # of a process that was killed here
+            with suppress(OSError):
+                leftover.unlink()
+        run = newest(root)
+        if run is None:
+            return
+        temporary = link.with_name(f".{LATEST}-{run.name}")
+        try:
+            temporary.symlink_to(run.name, target_is_directory=True)
+            temporary.replace(link)
+        except (OSError, NotImplementedError):  # Windows without the privilege, FAT and some network shares
+            temporary.unlink(missing_ok=True)
+            write_text(link, run.name + "\n")
+
+
+def is_marked(run: Run) -> bool:
+    """Whether ``latest`` names this run."""
+    found = resolve(run.folder.parent / LATEST)
+    return found is not None and found.folder == run.folder.resolve()
 
 
 def resolve(path: str | os.PathLike[str]) -> Run | None:

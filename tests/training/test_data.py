@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from tests.training.conftest import CLASSES, SPEC, Project
 from wtalkit.annotations import Annotations, Point, load_annotations, points_from_segments
 from wtalkit.errors import AnnotationsError, FeaturesError
 from wtalkit.features import FeatureFolder, FeatureRecord, write_features
+from wtalkit.status import StatusFile, VideoStatus
+from wtalkit.training.accounting import summary
 from wtalkit.training.data import FeatureArrays, TrainingSet, load_training_set
 
 
@@ -78,15 +81,65 @@ def test_what_does_not_fit_in_memory_is_read_again(project: Project) -> None:
 def test_missing_and_short_videos_are_listed(project: Project) -> None:
     remove(project, "video 00")
     short = np.zeros((3, SPEC.dim), np.float32)
-    write_features(
-        project.features, "video 01", short, FeatureRecord(spec=SPEC, video="", duration_s=2, frames=24, complete=False)
-    )
+    record = FeatureRecord(spec=SPEC, video="", duration_s=2.24, frames=28)
+    write_features(project.features, "video 01", short, record.model_copy(update={"frames": 24}))
+    damaged = {"complete": False, "gaps": ((1.0, 1.5),), "warnings": ("4 bad packets",), "expected_duration_s": 2.4}
+    write_features(project.features, "video 02", np.ones((4, SPEC.dim), np.float32), record.model_copy(update=damaged))
+    failed = VideoStatus("video 00", "videos/video 00.mp4", "failed", cause="decoded 1.5 of 4 s", decoded_s=1.5)
+    StatusFile(project.features).add(replace(failed, expected_s=4.0, gaps=((1.5, 4.0),), warnings=("cut",)))
     data = load(project, min_snippets=4)
-    assert len(data) == 7
-    text = " | ".join(data.notes)
-    assert "1 training videos left out, without features: video 00" in text
-    assert "shorter than 4 snippets" in text
-    assert "incomplete" in text
+    assert data.keys == tuple(f"video {index:02}" for index in range(2, 9))
+    assert data.notes == (
+        "1 training videos left out, without features: video 00",
+        "1 training videos left out, shorter than 4 snippets: video 01",
+        "1 training videos incomplete (damaged files, kept on request): video 02",
+    )
+    found = data.account.statuses
+    assert list(found) == [f"video {index:02}" for index in range(9)]
+    assert {status.state for key, status in found.items() if key > "video 02"} == {"done"}
+    assert found["video 00"] == VideoStatus(
+        "video 00",
+        str(project.features / "video 00.npy"),
+        "skipped",
+        cause="without features",
+        decoded_s=1.5,
+        expected_s=4.0,
+        gaps=((1.5, 4.0),),
+        warnings=("wtalkit extract: decoded 1.5 of 4 s", "cut"),
+        spec=SPEC.to_dict(),
+    )
+    assert (found["video 01"].state, found["video 01"].cause) == ("skipped", "shorter than 4 snippets")
+    assert found["video 01"].decoded_s == 2.24
+    partial = found["video 02"]
+    assert (partial.state, partial.cause, partial.gaps) == ("partial", "4 bad packets", ((1.0, 1.5),))
+    assert (partial.decoded_s, partial.expected_s, partial.spec) == (pytest.approx(1.74), 2.4, SPEC.to_dict())
+    assert summary(found.values()) == (
+        "of 9 training videos, 1 left out (without features), 1 left out (shorter than 4 snippets), 1 incomplete"
+    )
+
+
+def test_all_damaged_features_are_listed(project: Project) -> None:
+    first = project.features / "video 01.npy"
+    first.write_bytes(first.read_bytes()[:-200])
+    with pytest.raises(FeaturesError, match=r"video 01\.npy: is not a readable array of numbers") as caught:
+        load(project)
+    assert caught.value.file == str(first)
+    other = project.features / "video 04.npy"
+    content = bytearray(other.read_bytes())
+    content[-2] ^= 1
+    other.write_bytes(content)
+    with pytest.raises(FeaturesError, match=r"(?s)2 problems.*video 01\.npy: is not.*video 04\.npy: does not hold"):
+        load(project)
+
+
+def test_two_trainings_on_the_same_videos_read_them_once(project: Project) -> None:
+    folder, labels = FeatureFolder(project.features), load_annotations(project.annotations)
+    read = lru_cache(FeatureArrays.read)
+    one, two = (
+        load_training_set(labels, folder, subset="training", min_snippets=number, read=read) for number in (1, 30)
+    )
+    assert len(two) < len(one)
+    assert all(two.arrays[row] is one.arrays[one.keys.index(key)] for row, key in enumerate(two.keys))
 
 
 def test_no_features_at_all(project: Project) -> None:
@@ -115,8 +168,14 @@ def test_a_table_typed_by_hand_must_name_videos_that_exist(project: Project) -> 
     good = [f"video {index:02},{CLASSES[index % 3]}" for index in range(6)]
     data = load(project, write_table(project, *good), subset=None)
     assert len(data) == 6  # features that no row names are somebody else's
+    assert data.notes == (
+        "9 videos with features are not in the annotations: "
+        + ", ".join(f"video {index:02}" for index in range(6, 15)),
+    )
     broken = write_table(project, *good, "vidoe 06,jump", "vidoe 07,sit")
-    with pytest.raises(AnnotationsError, match=r"(?s)2 problems.*line 8: 'vidoe 06'.*line 9: 'vidoe 07'") as caught:
+    with pytest.raises(
+        AnnotationsError, match=r"(?s)2 problems.*line 8: 'vidoe 06'.*line 9: 'vidoe 07'.*No row names video 06, "
+    ) as caught:
         load(project, broken, subset=None)
     assert caught.value.exit_code == 2
 

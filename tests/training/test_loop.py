@@ -82,8 +82,7 @@ def test_a_run_killed_before_its_first_state_starts_over(project: Project) -> No
     with pytest.raises(KeyboardInterrupt):
         project.train(progress=interrupt_at(3))
     (run,) = project.runs.iterdir()
-    (run / "resume.safetensors").unlink()
-    (run / "metrics.jsonl").unlink()
+    (run / "resume.safetensors").unlink()  # its lines of metrics will come again
     assert_same(project.train(resume=True), whole)
 
 
@@ -106,6 +105,51 @@ def test_ctrl_c_lets_the_step_finish(project: Project, monkeypatch: pytest.Monke
     resumed = project.train(resume=True, announce=said.append)
     assert "7 of 12 steps were done" in said
     assert_same(resumed, whole)
+
+
+def test_ctrl_c_while_the_last_state_is_written_stops(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = project.train(out=project.folder / "whole")
+    save = Loop.save
+
+    def pressed(self: Loop) -> None:
+        if self.step == 12:
+            os.kill(os.getpid(), signal.SIGINT)
+        save(self)
+
+    monkeypatch.setattr(Loop, "save", pressed)
+    with pytest.raises(KeyboardInterrupt):
+        project.train()
+    monkeypatch.setattr(Loop, "save", save)
+    assert newest(project.runs) is None
+    assert_same(project.train(resume=True), whole)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_that_do_not_mean_ctrl_c_are_left_alone(
+    project: Project, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    """A job in a shell's background ignores SIGINT; SIGTERM means Ctrl-C only where the program says so."""
+    advance = Loop._advance
+
+    def pressed(self: Loop) -> object:
+        if self.step == 6:
+            os.kill(os.getpid(), number)
+        return advance(self)
+
+    monkeypatch.setattr(Loop, "_advance", pressed)
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        assert project.train().finished
+        signal.signal(number, signal.default_int_handler)
+        with pytest.raises(KeyboardInterrupt):
+            project.train()
+        assert signal.getsignal(number) is signal.default_int_handler
+    finally:
+        signal.signal(number, before)
+    monkeypatch.setattr(Loop, "_advance", advance)
+    said: list[str] = []
+    project.train(resume=True, announce=said.append)
+    assert "7 of 12 steps were done" in said
 
 
 def test_nan_stops_and_keeps_the_last_good_state(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,5 +245,5 @@ def test_learning_rates() -> None:
 def test_state_and_metrics_of_a_finished_run_stay(project: Project) -> None:
     run = project.train()
     assert {path.name for path in Path(run.folder).iterdir()} == {
-        "config.toml", "metrics.jsonl", "model.safetensors", "resume.safetensors", "timing.json",
+        "config.toml", "metrics.jsonl", "model.safetensors", "resume.safetensors", "status.jsonl", "timing.json",
     }  # fmt: skip

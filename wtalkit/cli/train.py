@@ -23,6 +23,7 @@ from wtalkit.cli.options import (
 )
 from wtalkit.cli.terminal import Terminal, stderr_console
 from wtalkit.errors import ConfigError
+from wtalkit.status import STATUS_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,6 +114,7 @@ def command(
     parts: dict[str, Any] = {"base": base, "plugins": tuple(plugin or ()), "without": _split(without)}
     study = None if seeds is None else _study(folder, method, parts, resume)
     trained: list[Run] = []
+    unfinished = _unfinished(folder)
     try:
         for number in [seed] if study is None or seeds is None else study.in_order(parse_seeds(seeds)):
             member = study.members.get(number) if study is not None and number is not None else None
@@ -137,10 +139,12 @@ def command(
         }  # fmt: skip
         again = [word for name, values in given.items() for value in values if value for word in (name, str(value))]
         command = shlex.join(["wtalkit", "train", "--method", method, *again, "--resume"])
-        terminal.fail(f"stopped. {command} goes on where it was.")
+        begun = trained or (_unfinished(folder) if resume else _unfinished(folder) - unfinished)
+        terminal.fail(f"stopped. {command} goes on where it was." if begun else "stopped before anything was begun.")
         return 130
     for run in trained:
         terminal.write(f"model in {run.model}")
+    _tell_left_out(terminal, trained)
     terminal.next_step(f"Next: {_next(project, out, study)}")
     return 0
 
@@ -189,6 +193,27 @@ class _StepBar:
     def say(self, sentence: str) -> None:
         """Something was decided."""
         self.terminal.remark(sentence)
+
+
+def _unfinished(folder: Path) -> set[Run]:
+    from wtalkit.runs import all_runs
+
+    return {run for run in all_runs(folder) if not run.finished}
+
+
+def _tell_left_out(terminal: Terminal, trained: list[Run]) -> None:
+    """What became of the videos that were not trained on as they should be, once for trainings with equal ones."""
+    from wtalkit.status import read_status
+    from wtalkit.training.accounting import summary
+    from wtalkit.training.recipes import PROPOSER
+
+    files: dict[str, Path] = {}
+    for folder in (each for run in trained for each in (run.folder, run.folder / PROPOSER)):
+        text = summary(read_status(folder).values())
+        if text:
+            files.setdefault(text, folder / STATUS_FILE)
+    for text, file in files.items():
+        terminal.warn(f"{text}; see {file}")
 
 
 def _study(folder: Path, method: str, parts: dict[str, Any], resume: bool) -> Study:

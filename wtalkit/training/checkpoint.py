@@ -122,11 +122,26 @@ def _opened(path: Path) -> Iterator[tuple[dict[str, Any], Any]]:
     """What is not a tensor, and the open file."""
     try:
         with safe_open(path, framework="pt") as handle:
-            state = json.loads((handle.metadata() or {})["wtalkit.training"])
-            if state["schema"] != SCHEMA:
-                raise ModelError(
-                    f"is a resume state of another version ({state['schema']}, this one reads {SCHEMA})", file=path
-                )
-            yield state, handle
-    except (SafetensorError, KeyError, ValueError, OSError) as error:
+            yield _state((handle.metadata() or {})["wtalkit.training"], path), handle
+    except (SafetensorError, KeyError, ValueError, RecursionError, OSError) as error:
         raise ModelError(f"is not a resume state ({error})", file=path, remedy="Start the training anew") from error
+
+
+def _state(text: str, path: Path) -> dict[str, Any]:
+    """What is not a tensor, each part of its kind.
+
+    Raises:
+        ValueError: it is something else.
+        ModelError: it is of another version.
+    """
+    state = json.loads(text)
+    if not isinstance(state, dict):
+        raise ValueError("it has no state")
+    if state["schema"] != SCHEMA:
+        raise ModelError(
+            f"is a resume state of another version ({state['schema']}, this one reads {SCHEMA})", file=path
+        )
+    for name, kind in (("step", int), ("digest", str), ("batches", dict)):
+        if not isinstance(state[name], kind):
+            raise ValueError(f"its {name} is not of the right kind")
+    return state

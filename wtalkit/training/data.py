@@ -10,8 +10,8 @@ import hashlib
 import json
 import math
 import shlex
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +21,7 @@ from wtalkit.annotations import Annotations, Problem, Problems, VideoAnnotation,
 from wtalkit.errors import AnnotationsError, FeaturesError
 from wtalkit.features import FeatureFolder, FeatureSpec
 from wtalkit.suggest import some_of
+from wtalkit.training.accounting import Account, LeftOut, note
 
 if TYPE_CHECKING:
     from wtalkit.methods.interface import TrainVideo
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 Array = NDArray[np.float32]
 PointRows = NDArray[np.float64]
 MEMORY_LIMIT_BYTES = 8 * 2**30
-LISTED = 10
 
 
 @dataclass(frozen=True)
@@ -52,18 +52,24 @@ class FeatureArrays:
         """Read and check all of them, keep what fits into ``limit_bytes``.
 
         Raises:
-            FeaturesError: a file is damaged.
+            FeaturesError: files are damaged; all of them are listed.
         """
         kept: list[Array | None] = []
+        damaged: list[FeaturesError] = []
         lengths, size = [], 0
         for key in keys:
-            array = folder.read(key).array
+            try:
+                array = folder.read(key).array
+            except FeaturesError as error:
+                damaged.append(error)
+                continue
             size += array.nbytes
             if size > limit_bytes:
                 kept.append(None)
             else:  # rows are picked at random and many times, so a large array that was only mapped is read now
                 kept.append(np.array(array) if isinstance(array, np.memmap) else array)
             lengths.append(len(array))
+        _require_undamaged(folder, damaged)
         return cls(folder, tuple(keys), tuple(kept), tuple(lengths))
 
     def __len__(self) -> int:
@@ -98,6 +104,7 @@ class TrainingSet:
         classes: names of the C classes, sorted.
         spec: how the features were made.
         notes: what was left out and why, one sentence each.
+        account: what became of each video of the training subset.
         points: a row (second, class) per labelled frame of each video, (K_i, 2), at least one each; None where the
             method learns from labels per video.
     """
@@ -109,6 +116,7 @@ class TrainingSet:
     classes: tuple[str, ...]
     spec: FeatureSpec
     notes: tuple[str, ...] = ()
+    account: Account = field(default_factory=Account, repr=False)
     points: tuple[PointRows, ...] | None = None
 
     def __len__(self) -> int:
@@ -159,6 +167,8 @@ def load_training_set(
     subset: str | None = None,
     min_snippets: int = 1,
     points: bool = False,
+    read: Callable[[FeatureFolder, tuple[str, ...]], FeatureArrays] = FeatureArrays.read,
+    problems: Problems | None = None,
 ) -> TrainingSet:
     """Read the features and labels of the training subset.
 
@@ -168,15 +178,17 @@ def load_training_set(
         subset: the subset to train on, resolved already; None is the whole file.
         min_snippets: shorter videos are left out.
         points: whether the method learns from points; videos without one are left out.
+        read: reads the features, or remembers them.
+        problems: what was found wrong when the annotations were read; listed with the rest.
 
     Raises:
         AnnotationsError: labels and videos do not fit together (all problems are listed), no labelled video has
             features, a class has none, or points are asked for and there are none.
-        FeaturesError: the features have one stream only.
+        FeaturesError: the features have one stream only, or files are damaged (all are listed).
     """
     seen = annotations.pointed() if points else annotations.weak()  # from here on no segment can be seen
     _require_two_streams(folder)
-    _require_sound_labels(seen, folder, subset)
+    _require_sound_labels(seen, folder, subset, problems)
     training = seen.subset(subset)
     if points:
         _require_sound_points(training, annotations, subset)
@@ -188,7 +200,7 @@ def load_training_set(
             file=annotations.path,
             remedy="Run wtalkit extract on the training videos; features and annotations must use the same names",
         )
-    arrays = FeatureArrays.read(folder, keys)
+    arrays = read(folder, tuple(keys))
     short = [key for key, length in zip(keys, arrays.lengths, strict=True) if length < min_snippets]
     classes = tuple(sorted({label for video in training.videos.values() for label in video.labels}))
     inside = {
@@ -199,13 +211,12 @@ def load_training_set(
     pointless = [key for key in keys if points and not len(inside[key])]
     kept = [row for row, key in enumerate(keys) if key not in {*short, *pointless}]
     labels = np.array([[name in training.videos[keys[row]].labels for name in classes] for row in kept], np.float32)
-    notes = [
-        *_note("training videos left out, without features", missing),
-        *_note(f"training videos left out, shorter than {min_snippets} snippets", short),
-        *_note("training videos have points after their end, which are ignored", beyond),
-        *_note("training videos left out, without a point", pointless),
-        *_note("training videos incomplete (damaged files, kept on request)", _incomplete(folder, keys)),
-    ]
+    account = Account.of(folder, training.videos, LeftOut(missing, short, pointless, min_snippets))
+    notes = account.notes()
+    if unnamed := set(folder.keys) - set(annotations.videos):
+        notes.append(note("videos with features are not in the annotations", unnamed))
+    if beyond:
+        notes.insert(0, note("training videos have points after their end, which are ignored", beyond))
     _require_every_class(labels.reshape(-1, len(classes)), classes, annotations, notes)
     return TrainingSet(
         keys=tuple(keys[row] for row in kept),
@@ -215,6 +226,7 @@ def load_training_set(
         classes=classes,
         spec=folder.spec,
         notes=tuple(notes),
+        account=account,
         points=tuple(inside[keys[row]] for row in kept) if points else None,
     )
 
@@ -229,7 +241,9 @@ def _require_two_streams(folder: FeatureFolder) -> None:
         )
 
 
-def _require_sound_labels(annotations: Annotations, folder: FeatureFolder, subset: str | None) -> None:
+def _require_sound_labels(
+    annotations: Annotations, folder: FeatureFolder, subset: str | None, known: Problems | None
+) -> None:
     """Stop on anything that looks like a slip in a table typed by hand.
 
     A row of ``labels.csv`` that names no video is an error. The published JSON files name videos that the published
@@ -241,10 +255,19 @@ def _require_sound_labels(annotations: Annotations, folder: FeatureFolder, subse
         test_subset = None
     named = set(annotations.videos)
     taken_on_trust = {key for key, video in annotations.videos.items() if video.line is None}
-    problems = training_problems(
+    found = training_problems(
         annotations, (set(folder.keys) & named) | taken_on_trust, train_subset=subset, test_subset=test_subset
     )
-    Problems(annotations.path, found=problems).raise_if_any()
+    earlier = known.found if known is not None else []
+    lines = {problem.line for problem in earlier}  # a row that is wrong in itself is not judged again
+    more = [problem for problem in found if problem.line is None or problem.line not in lines]
+    unnamed = sorted(set(folder.keys) - named)
+    unknown = (
+        not earlier and any(problem.line is not None for problem in found) and unnamed
+    )  # the one may be a slip for the other
+    Problems(annotations.path, found=[*earlier, *more]).raise_if_any(
+        f"No row names {some_of(unnamed)}, of which there are features" if unknown else None
+    )
 
 
 def _require_sound_points(training: Annotations, annotations: Annotations, subset: str | None) -> None:
@@ -282,8 +305,14 @@ def _require_every_class(labels: Array, classes: Sequence[str], annotations: Ann
     Problems(annotations.path, found=problems).raise_if_any(remedy="; ".join(notes) or None)
 
 
-def _incomplete(folder: FeatureFolder, keys: Sequence[str]) -> list[str]:
-    return [key for key in keys if key in folder.records and not folder.records[key].complete]
+def _require_undamaged(folder: FeatureFolder, damaged: Sequence[FeaturesError]) -> None:
+    """Stop if there is a damaged file; of several all are listed, to be mended in one go."""
+    if len(damaged) == 1:
+        raise damaged[0]
+    problems = Problems(folder.path, FeaturesError)
+    for error in damaged:
+        problems.add(f"{error.file}: {error.cause}")
+    problems.raise_if_any("Run wtalkit extract again on these videos")
 
 
 def _duration_s(folder: FeatureFolder, key: str, length: int) -> float:
@@ -297,9 +326,3 @@ def _latest_s(folder: FeatureFolder, key: str, length: int) -> float:
     timeline = folder.spec.timeline
     tail = 0.0 if key in folder.records else timeline.stride / timeline.fps
     return _duration_s(folder, key, length) + tail
-
-
-def _note(what: str, keys: Sequence[str]) -> list[str]:
-    if not keys:
-        return []
-    return [f"{len(keys)} {what}: {some_of(keys, LISTED)}"]

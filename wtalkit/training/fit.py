@@ -16,6 +16,7 @@ from wtalkit.proposals import Proposer, Supervision, strongest
 from wtalkit.runs import Run
 from wtalkit.training.calibrate import Calibration, calibrate
 from wtalkit.training.data import TrainingSet
+from wtalkit.training.disk import disk_errors_named
 from wtalkit.training.plan import Plan
 from wtalkit.training.recipes import Recipe
 from wtalkit.training.resuming import PROPOSALS_MARK
@@ -73,6 +74,7 @@ def fit(
     Raises:
         TrainingDiverged: a loss is no longer finite; no model is written.
         KeyboardInterrupt: stopped; the resume state is written.
+        MachineError: the disk is full; the last resume state is kept.
     """
     import torch
 
@@ -83,6 +85,7 @@ def fit(
     from wtalkit.training.proposal_batches import ProposalBatches, TrainingProposals
     from wtalkit.training.resident import hold
 
+    data.account.write(run)
     settings = plan.recipe.settings
     device = torch.device(plan.device)
     decoder = DecoderSettings.from_dict(settings.decoder)
@@ -281,7 +284,8 @@ def _save(
         proposals=plan.proposals,
         provenance=provenance,
     )
-    save_model(run.model, model, header, proposer=None if candidates is None else candidates.proposer)
+    with disk_errors_named(run.model):
+        save_model(run.model, model, header, proposer=None if candidates is None else candidates.proposer)
 
 
 @contextmanager

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import torch
@@ -23,6 +25,7 @@ from wtalkit.runs import Run
 from wtalkit.training import checkpoint as state
 from wtalkit.training.batches import Batches
 from wtalkit.training.checkpoint import Checkpoint
+from wtalkit.training.disk import disk_errors_named
 from wtalkit.training.forward import training_forward
 from wtalkit.training.proposal_batches import ProposalBatches
 from wtalkit.training.settings import TrainSettings
@@ -124,17 +127,18 @@ class Loop:
         Raises:
             TrainingDiverged: a loss or the gradient is no longer finite; the last good state is kept.
             KeyboardInterrupt: the step under way was finished and saved first.
+            MachineError: the disk is full; the last state is kept.
         """
         if self.step == 0:
+            _cut_metrics(self.run.metrics, 0)
             self.save()
         self.model.train()
-        with _deferred_interrupt() as interrupted, self.run.metrics.open("a", encoding="utf-8") as metrics:
+        with _deferred_interrupt() as interrupted:
             while self.step < self.settings.steps:
                 done = self._advance()
                 try:
                     if self._is_due(self.settings.log_every):
-                        metrics.write(done.to_json() + "\n")
-                        metrics.flush()
+                        self._log(done)
                         if self._report is not None:
                             self._report(self.step, self.settings.steps, done.values())
                     if interrupted():
@@ -144,6 +148,8 @@ class Loop:
                     raise
                 if self._is_due(self.settings.checkpoint_every):
                     self.save()
+            if interrupted():  # while the last state was written
+                raise KeyboardInterrupt
         with torch.no_grad():
             for name, parameter in self.model.named_parameters():
                 if name in self._average:
@@ -153,15 +159,28 @@ class Loop:
     def _is_due(self, every: int) -> bool:
         return self.step % every == 0 or self.step == self.settings.steps
 
+    def _log(self, done: Step) -> None:
+        """Add a line to metrics.jsonl; on the disk before the next resume state is, which cannot bring it back."""
+        with disk_errors_named(self.run.metrics), self.run.metrics.open("a", encoding="utf-8") as metrics:
+            metrics.write(done.to_json() + "\n")
+            metrics.flush()
+            os.fsync(metrics.fileno())
+
     def save(self) -> None:
-        """Write the resume state."""
+        """Write the resume state.
+
+        Raises:
+            MachineError: the disk is full; the state before is kept.
+        """
         tensors = {
             **state.named(self.model.state_dict(), "model"),
             **state.named(self._average, "average"),
             **state.named(state.optimizer_tensors(self._optimizer, self.model), "optimizer"),
             **state.named(state.random_tensors(self._gpus), "random"),
         }
-        state.save_checkpoint(self.run.checkpoint, Checkpoint(self.step, self._digest, self.batches.state(), tensors))
+        with disk_errors_named(self.run.checkpoint):
+            found = Checkpoint(self.step, self._digest, self.batches.state(), tensors)
+            state.save_checkpoint(self.run.checkpoint, found)
 
     def _advance(self) -> Step:
         rate = learning_rate(self.settings, self.step)
@@ -221,25 +240,32 @@ def learning_rate(settings: TrainSettings, step: int) -> float:
 def _deferred_interrupt() -> Iterator[Callable[[], bool]]:
     """Let the step under way finish when Ctrl-C comes; a second Ctrl-C stops at once.
 
-    Gives a function that says whether Ctrl-C came. Signals reach the main thread only; elsewhere nothing is changed.
+    Gives a function that says whether Ctrl-C came. SIGTERM is waited with likewise, where the command line has it stop
+    in order. A signal that is ignored, as in jobs in a shell's background, stays ignored. Signals reach the main thread
+    only; elsewhere nothing is changed.
     """
     seen = False
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
-    before = signal.getsignal(signal.SIGINT)
+    found = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: handler for number, handler in found.items() if callable(handler)}
 
-    def remember(*_: object) -> None:
+    def remember(number: int, frame: FrameType | None) -> None:
         nonlocal seen
         if seen:
             raise KeyboardInterrupt
         seen = True
+        with suppress(KeyboardInterrupt):  # what else the handler does, it does now
+            before[signal.Signals(number)](number, frame)
 
-    signal.signal(signal.SIGINT, remember)
+    for number in before:
+        signal.signal(number, remember)
     try:
         yield lambda: seen
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _cut_metrics(path: Path, step: int) -> None:

@@ -8,7 +8,6 @@ method holds that method's options.
 from __future__ import annotations
 
 import copy
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import fspath
@@ -17,6 +16,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from wtalkit.documents import TOML_DEPTH, parse_toml
+from wtalkit.documents import read_toml as read_toml_document
 from wtalkit.errors import ConfigError
 from wtalkit.methods import METHODS
 from wtalkit.suggest import nearest
@@ -163,11 +164,12 @@ def parse_assignment(text: str) -> tuple[str, Any]:
         ConfigError: no ``=`` or no key.
     """
     key, equals, raw = (part.strip() for part in text.partition("="))
-    if not equals or not all(key.split(".")):
+    steps = key.split(".")
+    if not equals or not all(steps) or len(steps) > TOML_DEPTH:
         raise ConfigError(f"--set {text!r} is not KEY=VALUE", remedy="Write for instance --set lr=0.001")
     try:
-        return key, tomllib.loads(f"value = {raw}")["value"]
-    except tomllib.TOMLDecodeError:
+        return key, parse_toml(f"value = {raw}")["value"]
+    except ValueError:
         pass
     try:
         return key, float(raw)  # .5 and 1. are numbers to everybody but TOML
@@ -200,12 +202,7 @@ def read_toml(path: Path) -> Table:
     Raises:
         ConfigError: it cannot be read, or is not TOML.
     """
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"is not TOML ({error})", file=path) from error
-    except OSError as error:
-        raise ConfigError(f"cannot be read ({error.strerror})", file=path) from error
+    return read_toml_document(path, error=ConfigError)
 
 
 def _overlay(below: Table, above: Table) -> None:

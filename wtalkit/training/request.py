@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from wtalkit import __version__, runs
-from wtalkit.annotations import Annotations, resolve_subset
+from wtalkit.annotations import Annotations, Problems, resolve_subset
 from wtalkit.features import FeatureFolder
 from wtalkit.proposals import Proposer
 from wtalkit.runs import Run
-from wtalkit.training.data import TrainingSet, load_training_set
+from wtalkit.training.data import FeatureArrays, TrainingSet, load_training_set
 from wtalkit.training.fit import Report, learns_from_points
 from wtalkit.training.plan import Plan
 from wtalkit.training.recipes import Recipe, default_recipe
@@ -33,6 +35,7 @@ class Request:
     device: str
     folder: FeatureFolder
     labels: Annotations
+    problems: Problems
     subset: str | None
     recipe: str | None
     overrides: Changes
@@ -47,6 +50,10 @@ class Request:
     progress: Report | None
     say: Callable[[str], None]
     stage: Callable[[str], None]
+    arrays: Callable[[FeatureFolder, tuple[str, ...]], FeatureArrays] = field(
+        default_factory=lambda: lru_cache(maxsize=1)(FeatureArrays.read)
+    )
+    """Reads the features; once, if two trainings are asked for."""
 
     def recipe_name(self, run: Run | None) -> str:
         """The recipe that was named, else that of the run to go on with, else the one for the features."""
@@ -89,6 +96,8 @@ class Request:
         if run is None:
             return None, plan
         plan = kept_plan(run, plan, self.seed)
+        if run.finished:
+            runs.mark_latest(self.out)  # it may have been killed just before
         self.say(f"{run.folder} is finished" if run.finished else f"going on with {run.folder}")
         return run, plan
 
@@ -98,24 +107,37 @@ class Request:
         Raises:
             AnnotationsError, FeaturesError: as :func:`wtalkit.training.data.load_training_set`.
         """
-        data = load_training_set(
+        return load_training_set(
             self.labels, self.folder, subset=plan.subset, min_snippets=plan.recipe.settings.min_snippets,
-            points=learns_from_points(plan.parts),
+            points=learns_from_points(plan.parts), read=self.arrays, problems=self.problems,
         )  # fmt: skip
+
+    def tell(self, data: TrainingSet) -> None:
+        """Say what is trained on, and what was left out."""
         for note in data.notes:
             self.say(note)
         told = "labels only" if data.points is None else f"labels and {sum(map(len, data.points))} points"
         self.say(f"{len(data)} training videos, {len(data.classes)} classes, {told}")
-        return data
 
-    def new_run(self, plan: Plan, data: TrainingSet) -> Run:
-        """An empty run folder; a member of a study sees what the other members see.
+    @contextmanager
+    def working_in(self, run: Run | None, plan: Plan, data: TrainingSet) -> Iterator[Run]:
+        """The run to go on with, or a new and empty one, for this process alone.
+
+        Another process may be training the very run, or may have finished it meanwhile. A member of a study sees what
+        the other members see.
 
         Raises:
-            ConfigError, FeaturesError: its settings or data are not those of the study.
+            ConfigError, FeaturesError: settings or data of a new one are not those of its study.
         """
+        if run is not None:
+            with runs.alone_in(run, lambda: self.say(f"another process is training {run.folder}: waiting for its end")):
+                if run.finished:
+                    self.say(f"{run.folder} is finished")
+                yield run
+            return
         members = members_of(self.out, self.study)
         for member, kept in members.items():
             require_unchanged(member, kept.changed_settings(plan))
         require_same_data(members, data.digest)
-        return runs.create(self.out, self.method, plan.stamp)
+        with runs.begin(self.out, self.method, plan.stamp) as new:
+            yield new

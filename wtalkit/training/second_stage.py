@@ -18,6 +18,7 @@ from wtalkit.methods import METHODS
 from wtalkit.proposals import Proposer, load_proposals, pool
 from wtalkit.runs import Run
 from wtalkit.suggest import some_of
+from wtalkit.training.accounting import WITHOUT_A_PROPOSAL
 from wtalkit.training.data import TrainingSet
 from wtalkit.training.fit import Candidates, build, few_threads, fit, require_known, spell_out, supervision_of
 from wtalkit.training.plan import Plan, resolve_parts, split_without
@@ -80,18 +81,30 @@ def train_on_proposals(
         inner = _kept_proposer(request, run, inner)
     if run is not None and run.finished:
         return run
+    # All that can be wrong with what is given is found before anything is started.
     data = request.training_set(plan)
-    if run is None:
-        run = request.new_run(plan, data)
-        if inner is not None:
-            _folder_of_proposer(run).folder.mkdir(exist_ok=True)
-            inner.write(_folder_of_proposer(run).config)
-        plan.write(run.config)
-    candidates = _candidates(request, run, plan, inner, maker, data)
-    request.stage(request.method)
-    fit(run, plan, data, request.progress, request.say, candidates)
-    runs.mark_latest(request.out)
-    return run
+    taught = None
+    if inner is not None and not (run is not None and _folder_of_proposer(run).finished):
+        taught = request.training_set(inner)
+    request.tell(data)
+    candidates = None if maker.parts else _candidates(request, plan, maker, maker.model, data)
+    with request.working_in(run, plan, data) as here:
+        if run is None:
+            if inner is not None:
+                _folder_of_proposer(here).folder.mkdir(exist_ok=True)
+                inner.write(_folder_of_proposer(here).config)
+            plan.write(here.config)
+        if not here.finished:
+            if candidates is None and inner is not None:
+                model = _trained(request, here, inner, maker, taught)
+                candidates = _candidates(request, plan, maker, model, data)
+            assert candidates is not None
+            request.stage(request.method)
+            empty = [key for key, found in zip(data.keys, candidates.pools, strict=True) if not len(found)]
+            data = replace(data, account=data.account.without(empty, WITHOUT_A_PROPOSAL))
+            fit(here, plan, data, request.progress, request.say, candidates)
+        runs.mark_latest(request.out)
+    return here
 
 
 def _kept_proposer(request: Request, run: Run | None, inner: Plan) -> Plan:
@@ -211,16 +224,13 @@ def _model_behind(file: ProposalFile, request: Request) -> LoadedModel | None:
     return loaded
 
 
-def _candidates(
-    request: Request, run: Run, plan: Plan, inner: Plan | None, maker: Maker, data: TrainingSet
-) -> Candidates:
-    """The proposals of the training videos, and the model behind them.
+def _candidates(request: Request, plan: Plan, maker: Maker, model: LoadedModel | None, data: TrainingSet) -> Candidates:
+    """The proposals of the training videos, and the model behind them, which makes them where there is no file.
 
     Raises:
         ProposalsError: a file holds none of these videos.
     """
     unique = _judge(plan, data.spec.dim).base.unique
-    model = maker.model if inner is None else _trained(request, run, inner, maker)
     if maker.file is not None:
         seconds = [maker.file.seconds.get(key) for key in data.keys]
         missing = [key for key, found in zip(data.keys, seconds, strict=True) if found is None]
@@ -257,15 +267,16 @@ def _judge(plan: Plan, feature_dim: int) -> ProposalModel:
     return model
 
 
-def _trained(request: Request, run: Run, inner: Plan, maker: Maker) -> LoadedModel:
-    """The proposer of this run, trained now if it is not yet."""
+def _trained(request: Request, run: Run, inner: Plan, maker: Maker, data: TrainingSet | None) -> LoadedModel:
+    """The proposer of this run, trained on ``data`` now if it is not yet."""
     from wtalkit.modelfile import load_model
 
     folder = _folder_of_proposer(run)
-    if not folder.finished:
+    if data is not None and not folder.finished:
         request.say(f"no proposals were given: {maker.facts.name} is trained first, in {folder.folder}, to make them")
         request.stage(f"{maker.facts.name}, to make proposals")
-        fit(folder, inner, request.training_set(inner), request.progress, request.say)
+        request.tell(data)
+        fit(folder, inner, data, request.progress, request.say)
     return load_model(folder.model)
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from wtalkit import runs
-from wtalkit.annotations import load_annotations
+from wtalkit.annotations import Problems, load_annotations
 from wtalkit.errors import ConfigError
 from wtalkit.features import FeatureFolder, preset
 from wtalkit.methods import METHODS
@@ -85,6 +85,7 @@ def train(
     from wtalkit.backbones.device import resolve_device
     from wtalkit.training.second_stage import train_on_proposals
 
+    problems = Problems(Path(annotations))
     request = Request(
         method=method,
         base=base,
@@ -92,7 +93,8 @@ def train(
         without=tuple(without),
         device=str(resolve_device(device)),
         folder=FeatureFolder(features, assume=None if assume_spec is None else preset(assume_spec)),
-        labels=load_annotations(annotations),
+        labels=load_annotations(annotations, problems=problems),
+        problems=problems,
         subset=subset,
         recipe=recipe,
         overrides=overrides,
@@ -131,12 +133,14 @@ def _train_on_snippets(request: Request) -> Run:
     if run is not None and run.finished:
         return run
     data = request.training_set(plan)
-    if run is None:
-        run = request.new_run(plan, data)
-        plan.write(run.config)
-    fit(run, plan, data, request.progress, request.say)
-    runs.mark_latest(request.out)
-    return run
+    request.tell(data)
+    with request.working_in(run, plan, data) as own:
+        if run is None:
+            plan.write(own.config)
+        if not own.finished:
+            fit(own, plan, data, request.progress, request.say)
+        runs.mark_latest(request.out)
+    return own
 
 
 def _say_nothing(_: str) -> None:
