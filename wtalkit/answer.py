@@ -16,6 +16,8 @@ from wtalkit.segments import Detections
 if TYPE_CHECKING:
     from wtalkit.detector import Detector, Show
 
+# What moves a terminal's cursor or turns the direction of writing; JSON itself escapes only what is below U+0020.
+_UNSHOWN = re.compile(r"[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _NUMBER = r"(-?[0-9][^\s,\]]*)"
 _PAIR = re.compile(rf"\[\n\s+{_NUMBER},\n\s+{_NUMBER}\n\s+\]")
 _PREDICTION = re.compile(r'\{\n\s+("label": .*),\n\s+("score": .*),\n\s+("segment": .*)\n\s+\}')
@@ -46,6 +48,7 @@ def to_text(value: Mapping[str, Any]) -> str:
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1)
     # Strings in JSON never hold a raw line break, so these only match the layout itself.
     text = _PREDICTION.sub(r"{\1, \2, \3}", _PAIR.sub(r"[\1, \2]", text))
+    text = _UNSHOWN.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
     # File names that are not UTF-8 hold lone surrogates; their escape is what JSON writes for them anyway.
     return text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n"
 

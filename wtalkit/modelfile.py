@@ -279,7 +279,7 @@ def _translated(file: Path) -> Iterator[None]:
         first = error.errors()[0]
         where = ".".join(str(step) for step in first["loc"])
         raise ModelError(f"its description is not usable ({where}: {first['msg']})", file=file) from error
-    except (SafetensorError, ValueError) as error:
+    except (SafetensorError, ValueError, RecursionError) as error:
         raise ModelError(f"damaged ({error})", file=file, remedy="Copy or train it again") from error
     except UsageError as error:
         if error.file is not None:

@@ -9,6 +9,7 @@ import hashlib
 import os
 import pickle
 import re
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from wtalkit import __version__
 from wtalkit.documents import read_limited
 from wtalkit.errors import ConfigError, ModelError
 from wtalkit.suggest import remedy
+from wtalkit.torch_files import Suspicious, check_archive, check_tensors
 from wtalkit.zoo import bundled_dir
 
 if TYPE_CHECKING:
@@ -122,7 +124,7 @@ def read_classes(file: str | os.PathLike[str] | None, dataset: str | None) -> tu
     except UnicodeDecodeError as error:
         raise ConfigError("is not UTF-8 text", file=file, remedy="Write one class name per line") from error
     names = tuple(line.strip() for line in text.splitlines() if line.strip())
-    twice = next((name for name in names if names.count(name) > 1), None)
+    twice = next((name for name, times in Counter(names).items() if times > 1), None)
     if twice is not None or not names:
         cause = "holds no class names" if not names else f"names {twice!r} twice"
         raise ConfigError(cause, file=file, remedy="Write one class name per line")
@@ -145,7 +147,10 @@ def read_checkpoint(file: Path) -> dict[str, Tensor]:
 
             content: Any = load_file(file)
         else:
+            check_archive(file)
             content = torch.load(file, map_location="cpu", weights_only=True)
+    except Suspicious as error:
+        raise _suspicious(file, error) from error
     except pickle.UnpicklingError as error:
         found = _REFUSED.search(str(error))
         if found is None:
@@ -162,6 +167,11 @@ def read_checkpoint(file: Path) -> dict[str, Tensor]:
         raise ModelError(
             "holds no weights by name", file=file, remedy=f"Looked for a state dict, or one under {WRAPPERS}"
         )
+    try:
+        check_tensors(state.values(), file)
+    except Suspicious as error:
+        raise _suspicious(file, error) from error
+    state = {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
     if not all(bool(torch.isfinite(value).all()) for value in state.values()):
         raise ModelError("holds weights that are not numbers (NaN or infinite)", file=file)
     return state
@@ -176,11 +186,7 @@ def _weights_in(content: Any, depth: int = 2) -> dict[str, Tensor]:
     # Tables first: a script may keep its step or best score as a tensor beside them.
     if depth and (found := next(filter(None, (_weights_in(content.get(name), depth - 1) for name in WRAPPERS)), None)):
         return found
-    return {
-        str(key): value.float() if value.is_floating_point() else value
-        for key, value in content.items()
-        if isinstance(value, torch.Tensor)
-    }
+    return {str(key): value for key, value in content.items() if isinstance(value, torch.Tensor)}
 
 
 def _require_fitting(file: Path, model: Model, names: int, dim: int) -> None:
@@ -204,6 +210,10 @@ def _recipe(method: str, name: str) -> tuple[dict[str, Any], int]:
         return {}, ModelHeader.model_fields["max_length"].default
     settings = load_recipe(name, method).settings
     return dict(settings.decoder), settings.inference_length
+
+
+def _suspicious(file: Path, error: Suspicious) -> ModelError:
+    return ModelError(str(error), file=file, remedy="Get it from its publisher again")
 
 
 def _damaged(file: Path) -> ModelError:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from wtalkit.documents import read_toml
 from wtalkit.errors import ConfigError
 from wtalkit.suggest import remedy
 
@@ -61,14 +61,9 @@ class Project:
             ConfigError: it is not TOML, or holds an unknown key or a value of the wrong type.
         """
         file = Path(folder) / FILE_NAME
-        try:
-            document = tomllib.loads(file.read_text(encoding="utf-8-sig"))
-        except FileNotFoundError:
+        if not file.exists():
             return cls(Path(folder), Settings(), None)
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigError(f"is not TOML: {error}", file=file) from error
-        except OSError as error:
-            raise ConfigError(f"cannot be read: {error.strerror}", file=file) from error
+        document = read_toml(file, error=ConfigError)
         try:
             return cls(Path(folder), Settings.model_validate(document), file)
         except ValidationError as error:

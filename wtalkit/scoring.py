@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wtalkit.annotations import Annotations, load_annotations, resolve_subset
@@ -59,7 +60,9 @@ def evaluate(
         if proposals is not None:
             raise UsageError("a predictions file was made from proposals already", remedy="Leave --proposals out")
         document = predictions if isinstance(predictions, Mapping) else load_predictions(predictions)
-        return {**evaluate_predictions(document, truth, thresholds, subset=chosen), "model": _model_of(document)}
+        path = None if isinstance(predictions, Mapping) else Path(predictions)
+        result = evaluate_predictions(document, truth, thresholds, subset=chosen, path=path)
+        return {**result, "model": _model_of(document)}
     folder = FeatureFolder(
         project.features if features is None else features, assume=None if assume_spec is None else preset(assume_spec)
     )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import re
 from pathlib import Path
@@ -41,3 +42,10 @@ def test_csv(comparison: Comparison) -> None:
     means = [float(row["0.1:0.7 mean"]) for row in rows]
     assert float(rows[1]["0.1:0.7 difference"]) == pytest.approx(means[1] - means[0], abs=2e-3)
     assert float(rows[0]["training_seconds"]) >= 0
+
+
+def test_no_cell_is_a_formula(comparison: Comparison) -> None:
+    row = comparison.rows[0]
+    named = dataclasses.replace(row, group=dataclasses.replace(row.group, name='=HYPERLINK("http://x","y")'))
+    rows = list(csv.DictReader(io.StringIO(to_csv(dataclasses.replace(comparison, rows=(named,))))))
+    assert rows[0]["name"] == '\'=HYPERLINK("http://x","y")'

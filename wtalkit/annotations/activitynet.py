@@ -19,19 +19,23 @@ from wtalkit.documents import SIZE_LIMIT_BYTES, line_of_key, read_json
 from wtalkit.errors import AnnotationsError
 
 
-def read_activitynet(path: Path, *, limit_bytes: int = SIZE_LIMIT_BYTES) -> Annotations:
-    """Read a ``.json`` (or ``.json.gz``) file of the ActivityNet schema.
+def read_activitynet(
+    path: Path, *, limit_bytes: int = SIZE_LIMIT_BYTES, problems: Problems | None = None
+) -> Annotations:
+    """Read a ``.json`` (or ``.json.gz``) file of the ActivityNet schema; ``problems`` takes what is wrong inside.
 
     Raises:
         AnnotationsError: the file cannot be read, is no JSON, or holds something of the wrong kind; every problem is
             listed.
     """
     document, text = read_json(path, error=AnnotationsError, limit_bytes=limit_bytes)
-    return parse_activitynet(document, path=path, text=text)
+    return parse_activitynet(document, path=path, text=text, problems=problems)
 
 
-def parse_activitynet(document: Any, *, path: Path | None = None, text: str = "") -> Annotations:
-    """Annotations of a parsed document; ``text`` only serves to name lines in errors.
+def parse_activitynet(
+    document: Any, *, path: Path | None = None, text: str = "", problems: Problems | None = None
+) -> Annotations:
+    """Annotations of a parsed document; ``text`` only serves to name lines, ``problems`` takes what is wrong inside.
 
     Raises:
         AnnotationsError: it is not of the schema.
@@ -43,9 +47,11 @@ def parse_activitynet(document: Any, *, path: Path | None = None, text: str = ""
             file=path,
             remedy='Give a file of the form {"database": {"<video>": {"annotations": [...]}}} or a labels.csv',
         )
-    reader = _Reader(Problems(path), text)
+    reader = _Reader(Problems(path) if problems is None else problems, text)
     videos = {key: reader.video(key, entry) for key, entry in database.items()}
-    reader.problems.raise_if_any()
+    if problems is None:
+        reader.problems.raise_if_any()
+    videos = {key: video for key, video in videos.items() if key not in reader.faulty}
     labels = {label for video in videos.values() for label in video.labels}
     labels |= {instance.label for video in videos.values() for instance in video.segments}
     labels |= {point.label for video in videos.values() for point in video.points}
@@ -68,6 +74,7 @@ class _Reader:
 
     def __post_init__(self) -> None:
         self.warnings: list[str] = []
+        self.faulty: set[str] = set()
 
     def video(self, key: str, entry: Any) -> VideoAnnotation:
         unsafe = unsafe_key(key)
@@ -136,7 +143,8 @@ class _Reader:
         return float(value) or None  # 0 stands for "unknown" in some packs
 
     def _complain(self, key: str, what: str) -> None:
-        self.problems.add(what, line_of_key(self.text, key))
+        self.faulty.add(key)
+        self.problems.add(what, None if self.problems.full else line_of_key(self.text, key))
 
 
 def _instance(label: str, segment: Any) -> Instance | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,21 +33,24 @@ _SPELLINGS = {
 }
 
 
-def read_labels_csv(path: Path, *, limit_bytes: int = SIZE_LIMIT_BYTES) -> Annotations:
-    """Read a table of labels.
+def read_labels_csv(
+    path: Path, *, limit_bytes: int = SIZE_LIMIT_BYTES, problems: Problems | None = None
+) -> Annotations:
+    """Read a table of labels; ``problems`` takes what is wrong with its rows instead of an error.
 
     Raises:
         AnnotationsError: it cannot be read, or rows are wrong; every problem is listed with its line.
     """
     text = _decode(read_limited(path, error=AnnotationsError, limit_bytes=limit_bytes), path)
-    problems = Problems(path)
-    table = _Table(problems)
+    found = Problems(path) if problems is None else problems
+    table = _Table(found)
     delimiter = _delimiter(text)
-    for row in _rows(text, delimiter, problems):
+    for row in _rows(text, delimiter, found):
         table.add(row, decimal_comma=delimiter == ";")
-    if not table.videos and not problems.found:
+    if not table.videos and not found.found:
         raise AnnotationsError("holds no row", file=path, remedy="Write one line per video: video,label")
-    problems.raise_if_any()
+    if problems is None:
+        found.raise_if_any()
     return table.annotations(path)
 
 
@@ -205,10 +209,11 @@ def _header(cells: list[str], line: int, problems: Problems) -> tuple[str, ...] 
     names = [_SPELLINGS.get(cell.casefold(), cell.casefold()) for cell in cells]
     if "video" not in names or "label" not in names:
         return None
-    for name in names:
+    times = Counter(names)
+    for name in times:
         if name not in COLUMNS:
             problems.add(f"the column {name!r} is unknown (known: {', '.join(COLUMNS)})", line)
-        elif names.count(name) > 1:
+        elif times[name] > 1:
             problems.add(f"the column {name!r} stands twice", line)
     return tuple(names)
 

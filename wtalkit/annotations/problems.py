@@ -37,6 +37,11 @@ class Problems:
     def add(self, text: str, line: int | None = None) -> None:
         self.found.append(Problem(text, line))
 
+    @property
+    def full(self) -> bool:
+        """Whether more problems are only counted, so that finding their lines is not worth the time."""
+        return len(self.found) >= LISTED
+
     def raise_if_any(self, remedy: str | None = None) -> None:
         """Raise one error that lists every problem, by line.
 
@@ -47,7 +52,7 @@ class Problems:
             return
         if len(self.found) == 1:
             raise self.error(str(self.found[0]), file=self.file, remedy=remedy)
-        ordered = sorted(self.found, key=lambda problem: problem.line or 0)
+        ordered = self.found if len(self.found) > LISTED else sorted(self.found, key=lambda problem: problem.line or 0)
         lines = [f"  {problem}" for problem in ordered[:LISTED]]
         if len(ordered) > LISTED:
             lines.append(f"  and {len(ordered) - LISTED} more")

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from wtalkit.errors import MachineError
 from wtalkit.partial import git_blob_id
+from wtalkit.torch_files import Suspicious, check_archive, check_tensors
 from wtalkit.zoo import PUBLIC_FILES
 
 _CHUNK_BYTES = 1 << 20
@@ -40,7 +41,10 @@ def read_state(path: Path) -> dict[str, Tensor]:
 
             state: Any = load_file(path)
         else:
+            check_archive(path)
             state = torch.load(path, map_location="cpu", weights_only=True)
+    except Suspicious as error:
+        raise MachineError(str(error), file=path, remedy="Get the weights from their publisher again") from error
     except pickle.UnpicklingError as error:
         cause = "holds more than tensors and was refused"
         raise MachineError(cause, file=path, remedy="Get the weights from their publisher again") from error
@@ -49,6 +53,10 @@ def read_state(path: Path) -> dict[str, Tensor]:
         raise MachineError(cause, file=path, remedy="Get the weights again") from error
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise MachineError("is not a table of tensors by name", file=path)
+    try:
+        check_tensors(state.values(), path)
+    except Suspicious as error:
+        raise MachineError(str(error), file=path, remedy="Get the weights from their publisher again") from error
     return dict(state)
 
 

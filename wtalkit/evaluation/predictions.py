@@ -54,7 +54,7 @@ def check_predictions(document: Any, *, path: Path | None = None, text: str = ""
     for video, entries in results.items():
         wrong = _wrong_entry(entries)
         if wrong is not None:
-            problems.add(f"{video!r}: {wrong}", line_of_key(text, video))
+            problems.add(f"{video!r}: {wrong}", None if problems.full else line_of_key(text, video))
     problems.raise_if_any()
 
 
@@ -92,7 +92,7 @@ def _wrong_entry(entries: Any) -> str | None:
             return f"prediction {number} is not an object"
         if not isinstance(entry.get("label"), str):
             return f"prediction {number} has no label"
-        if number_of(entry.get("score")) is None:
+        if "score" not in entry or number_of(entry["score"]) is None:
             return f"prediction {number} has no score"
         segment = entry.get("segment")
         if not isinstance(segment, list | tuple) or len(segment) != 2 or None in [number_of(end) for end in segment]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,7 @@ def evaluate_predictions(
     tiou_thresholds: Iterable[float] | None = None,
     *,
     subset: str | None = None,
+    path: Path | None = None,
 ) -> dict[str, Any]:
     """Score a predictions document that may hold odd data; what is odd is counted, listed, and excluded or clipped.
 
@@ -61,6 +63,7 @@ def evaluate_predictions(
         ground_truth: annotations, an ActivityNet document, or its ``database``.
         tiou_thresholds: default 0.1:0.7:0.1.
         subset: the subset of the ground truth to score; None takes all of it.
+        path: where the predictions were read from, to be named in errors.
 
     Returns:
         The layout of :func:`mean_average_precision`, with ``subset``, ``instances``, ``predictions`` (scored ones),
@@ -80,6 +83,7 @@ def evaluate_predictions(
     if not len(cleaned.scored) and cleaned.total:
         raise PredictionsError(
             f"no prediction of {cleaned.total} can be scored: {'; '.join(warnings)}",
+            file=path,
             remedy="Check that videos and labels are named as in the ground truth",
         )
     result = summary(match_all(cleaned.scored, truth, thresholds), thresholds, truth, excluded=cleaned.excluded)

@@ -40,7 +40,7 @@ class FeatureRecord(BaseModel):
     spec: FeatureSpec
     video: str
     duration_s: float = Field(ge=0, allow_inf_nan=False)
-    frames: int = Field(ge=0)
+    frames: int = Field(ge=0, le=1 << 40)
     complete: bool = True
     gaps: tuple[tuple[float, float], ...] = ()
     warnings: tuple[str, ...] = ()
@@ -64,7 +64,7 @@ class FeatureRecord(BaseModel):
         """
         try:
             values: Any = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise _damaged(file, "it is not JSON") from error
         if not isinstance(values, dict) or not isinstance(values.get("schema"), int):
             raise _damaged(file, 'it has no "schema" number')

@@ -36,11 +36,11 @@ class FeatureSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    fps: float = Field(gt=0)
-    window: int = Field(gt=0)
-    stride: int = Field(gt=0)
+    fps: float = Field(gt=0, le=1e6)
+    window: int = Field(gt=0, le=1 << 20)
+    stride: int = Field(gt=0, le=1 << 20)
     streams: tuple[Stream, ...] = Field(min_length=1)
-    dim: int = Field(gt=0)
+    dim: int = Field(gt=0, le=1 << 20)
     backbone: str
     weights_hash: str | None = None
     flow: str

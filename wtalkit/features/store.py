@@ -22,6 +22,7 @@ from wtalkit.atomic import atomic_path, disk_error, write_text
 from wtalkit.errors import InputError
 from wtalkit.features.record import FeatureRecord
 from wtalkit.features.spec import FeatureSpec
+from wtalkit.npy import HEADER_LIMIT_BYTES, BadHeader, read_header
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 _READABLE = ("float16", "float32", "float64")
 _CHECKED_ROWS = 4096
 """Rows looked at together for NaN and infinity, to keep the temporary small."""
+_RECORD_BYTES = 16 << 20
+"""More than a record ever has, whatever a damaged video's gaps and warnings."""
 MAPPED_BYTES = 32 * 2**20
 """Larger arrays (an hour of I3D features is 46 MB) stay mapped: who reads a window at a time needs no more memory."""
 
@@ -225,7 +228,11 @@ def read_record(path: Path) -> FeatureRecord:
         InputError: it cannot be read or is not one.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as opened:
+            content = opened.read(_RECORD_BYTES + 1)
+        if len(content) > _RECORD_BYTES:
+            raise InputError(f"is larger than {_RECORD_BYTES >> 20} MiB, a feature record is not", file=path)
+        text = content.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError("cannot be read", file=path) from error
     return FeatureRecord.from_json(text, path)
@@ -240,6 +247,8 @@ def _read_array(path: Path) -> tuple[Array, bool]:
     if not path.stat().st_size:
         raise InputError("is empty", file=path)
     try:
+        with path.open("rb") as opened:  # numpy would take a header of any length into memory
+            read_header(memoryview(opened.read(HEADER_LIMIT_BYTES + 16)))
         # Numbers only: objects cannot be mapped. Private, not read-only, for torch warns of arrays it could not write.
         mapped = np.lib.format.open_memmap(path, mode="c")
     except (OSError, ValueError, OverflowError, SyntaxError, MemoryError) as error:
@@ -264,6 +273,8 @@ def _read_array(path: Path) -> tuple[Array, bool]:
 
 def _numpy_cause(error: Exception) -> str:
     text = str(error)
+    if isinstance(error, BadHeader):
+        return f"it {text}"
     if "Python objects" in text:
         return "it holds Python objects, which wtalkit never loads"
     if "magic string" in text:

@@ -65,11 +65,11 @@ def to_csv(comparison: Comparison) -> str:
         plan, seconds = row.group.plan, row.group.seconds
         writer.writerow(
             [
-                row.group.name,
+                _text(row.group.name),
                 plan.base,
                 " ".join(plan.plugins),
                 " ".join(plan.without),
-                "" if plan.proposals is None else plan.proposals.name,
+                "" if plan.proposals is None else _text(plan.proposals.name),
                 row.group.supervision,
                 len(row.group.members),
                 " ".join(str(member.plan.seed) for member in row.group.members),
@@ -87,3 +87,8 @@ def _numbers(row: Row, key: str) -> Cells:
 
 def _escaped(line: Iterable[str]) -> Cells:
     return [cell.strip().replace("|", "\\|") for cell in line]
+
+
+def _text(name: str) -> str:
+    """A name from outside, such that no spreadsheet takes it for a formula."""
+    return f"'{name}" if name.startswith(("=", "+", "-", "@", "\t", "\r")) else name
