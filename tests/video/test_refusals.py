@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from fractions import Fraction
 from pathlib import Path
+from typing import Any, NoReturn
 
 import av
 import cv2
@@ -15,7 +17,9 @@ from av.audio.stream import AudioStream
 from av.stream import Disposition
 
 from wtalkit.errors import InputError
-from wtalkit.video import Limits, probe
+from wtalkit.video import Limits, VideoReader, decode_check, probe
+from wtalkit.video.container import _open
+from wtalkit.video.packets import PacketDecoder
 
 from .conftest import MakeVideo
 
@@ -133,14 +137,69 @@ def test_cover_picture_is_no_video(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("limits", "cause"),
     [
-        (Limits(pixels=100 * 100), "over limit: pictures of 160x96, at most 10000 pixels accepted (limit 'pixels')"),
-        (Limits(fps=20), "over limit: 25 frames per second, at most 20 accepted (limit 'fps')"),
-        (Limits(hours=1 / 3600), "over limit: 0 hours, at most 0.000277778 accepted (limit 'hours')"),
-        (Limits(streams=0), "over limit: 1 streams, at most 0 accepted (limit 'streams')"),
+        (Limits(pixels=100 * 100), "over limit: pictures of 160x96, at most 10000 pixels accepted"),
+        (Limits(fps=20), "over limit: 25 frames per second, at most 20 accepted"),
+        (Limits(hours=1 / 3600), "over limit: 0.000556 hours, at most 0.000277778 accepted"),
+        (Limits(streams=0), "over limit: 1 streams, at most 0 accepted"),
     ],
 )
 def test_limits(make_video: MakeVideo, limits: Limits, cause: str) -> None:
-    assert refusal(make_video(), limits) == cause
+    path = make_video()
+    assert refusal(path, limits) == cause
+    name = next(
+        name for name in ("pixels", "fps", "hours", "streams") if getattr(limits, name) != getattr(Limits(), name)
+    )
+    with pytest.raises(InputError, match=rf"accepted\. Raise it with --max-{name}\.$"):
+        probe(path, limits=limits)
+
+
+def test_an_endless_stream_is_given_up(make_video: MakeVideo) -> None:
+    """Time that stands still, or nearly, does not get past the limits: so many frames are taken as they allow."""
+    path = make_video("video.mkv", frames=60, times=range(60))
+    limits = Limits(hours=1 / 3600, fps=40)
+    with pytest.raises(InputError, match=r"over limit: more than 40 frames, at most 40 .* --max-hours"):
+        decode_check(path, limits=limits)
+    assert decode_check(path, limits=Limits(hours=3 / 3600, fps=40)).frames == 60
+
+
+def test_exotic_codecs_are_not_opened(make_video: MakeVideo) -> None:
+    path = make_video("video.avi", codec="magicyuv", pix_fmt="gbrp", frames=3)
+    with pytest.raises(InputError, match=r"video codec magicyuv is not accepted\. Re-encode it, .*ffmpeg.* libx264"):
+        probe(path)
+
+
+def test_ffmpeg_knows_the_list_of_codecs(make_video: MakeVideo, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not only our own check stands before a decoder: FFmpeg refuses to open it, also while it looks at the streams."""
+    path = make_video(frames=3)
+    monkeypatch.setattr("wtalkit.video.container.CODECS", frozenset({"mpeg4"}))
+    with _open(path) as container:
+        assert container.streams.video[0].codec_context.pix_fmt is None  # known only to a decoder
+    monkeypatch.undo()
+    with _open(path) as container:
+        assert container.streams.video[0].codec_context.pix_fmt == "yuv420p"
+
+
+def test_no_memory_is_no_damage(make_video: MakeVideo) -> None:
+    """Where FFmpeg finds no memory the caller is told so, instead of a bad packet being counted."""
+    with VideoReader(make_video(frames=30)) as reader:
+        decoder = PacketDecoder(reader._container, Exhausted(reader._stream), reader._ledger)
+        with pytest.raises(MemoryError):
+            list(decoder)
+        assert reader._ledger.bad_packets == 0
+
+
+class Exhausted:
+    """A stream whose decoder has no memory left."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self.codec_context = self
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def decode(self, packet: Any) -> NoReturn:
+        raise av.error.MemoryError(errno.ENOMEM, "Cannot allocate memory")
 
 
 @pytest.mark.parametrize(

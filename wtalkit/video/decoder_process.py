@@ -38,7 +38,11 @@ _MOST_BYTES = 96 * 2**20
 
 def main(commands: int, messages: int, memory: int) -> None:
     """Serve until the reader is gone; the arguments are the handles of both pipes and of the memory."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the reader, which closes the pipe
+    for asked_to_end in (
+        signal.SIGINT,
+        signal.SIGTERM,
+    ):  # sent to the whole group: the reader decides, and closes the pipe
+        signal.signal(asked_to_end, signal.SIG_IGN)
     threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True).start()
     cv2.setNumThreads(1)  # other decoders work beside this one
     pipe, frames = Pipe(commands, messages), FrameMemory(memory)

@@ -18,10 +18,13 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from wtalkit.video.gaps import GapLedger
+from wtalkit.video.positions import AviTimes, ByteWatch
+from wtalkit.video.timestamps import WITHOUT_TIMES
 
 _READ_ERRORS_IN_A_ROW = 8  # after these the rest of the file counts as missing
-_CHUNK_HEADER_BYTES = 8  # AVI: the index points at the chunk, FFmpeg at its content
-_SKIPPED_BYTES = 1024  # more than Matroska's own elements between two packets
+_STATE_THEIR_END = ("flv", "ivf", "asf", "matroska,webm", "nut")  # in a header, not worked out from time stamps
+_STRAY_S = 10.0
+_SOME_MEMORY_BYTES = 1 << 26
 
 
 class PacketDecoder:
@@ -30,36 +33,41 @@ class PacketDecoder:
     Attributes:
         ledger: told of every packet.
         file_end_s: end of the last packet of any stream read so far, in the container's clock.
-        cut_inside_packet: the last packet of the file was not whole.
+        read_until: end of the last packet of any stream, in bytes from the start of the file.
         unkeyed: packets before the first key frame that could not be decoded; a recording may start so.
     """
 
     def __init__(self, container: InputContainer, stream: VideoStream, ledger: GapLedger) -> None:
         self.ledger = ledger
         self.file_end_s = 0.0
-        self.cut_inside_packet = False
         self.unkeyed = 0
+        self.read_until = 0
         self._container = container
         self._stream = stream
         self._frames = 0
         self._key_seen = False
-        self._next_byte: int | None = None
-        self._index = stream.index_entries if container.format.name == "avi" else None
-        self._cursor = 0  # in the index
-        self._shift = 0  # frames the index is ahead of FFmpeg's count
-        # A Matroska demuxer jumps over damage in silence; only a hole in the bytes read tells.
-        self._watch_bytes = "matroska" in container.format.name
-        self._may_start_unkeyed = container.format.name in ("mpegts", "mpeg")
+        self._since_corrupt: int | None = None  # packets of the stream
+        name = container.format.name
+        self._avi_times = AviTimes(stream.index_entries) if name == "avi" else None
+        self._bytes = ByteWatch(name)
+        self._has_times = name not in WITHOUT_TIMES
+        self._may_start_unkeyed = name in ("mpegts", "mpeg")
+        self._stated_end_s = stated_end_s(container) if name in _STATE_THEIR_END else None
 
     def __iter__(self) -> Iterator[VideoFrame]:
         for packet in self._packets():
             yield from self._decode(packet)
         yield from self._decode(None)
 
+    @property
+    def cut_inside_packet(self) -> bool:
+        """The last packet of the stream was not whole, or the one before it: a parser cuts packets anew."""
+        return self._since_corrupt is not None and self._since_corrupt <= 1
+
     def seconds(self, ticks: int | None) -> float | None:
-        """A time stamp of the stream in seconds of the container's clock."""
+        """A time stamp of the stream in seconds of the container's clock; None where there is none to be trusted."""
         time_base = self._stream.time_base
-        return None if ticks is None or time_base is None else float(ticks * time_base)
+        return float(ticks * time_base) if self._has_times and ticks is not None and time_base is not None else None
 
     def _packets(self) -> Iterator[Packet[VideoStream]]:
         """The stream's packets; the other streams' are read for where the file ends."""
@@ -70,51 +78,44 @@ class PacketDecoder:
                 packet = next(packets)
             except (StopIteration, FFmpegEOFError):
                 return
-            except FFmpegError:
-                errors += 1
+            except FFmpegError as error:
+                if isinstance(error, MemoryError) and not _memory_is_left():
+                    raise
+                errors += 1  # a size that no memory can hold is damage, too
                 self.ledger.damage(self.file_end_s)
                 packets = self._container.demux()  # the iterator is used up by the error
                 continue
-            if packet.size == 0:
+            if packet.size == 0 or self._is_stray(packet):
                 continue  # PyAV's request to flush, or an AVI's repeated frame, which a decoder would take for one
             errors = 0
-            if self._index is not None and packet.stream_index == self._stream.index:
-                self._correct_avi_time(packet)
+            ours = packet.stream_index == self._stream.index
+            if ours and self._avi_times is not None and self._avi_times.correct(packet):
+                self.ledger.damage(self.seconds(packet.dts))
             self._note_position(packet)
-            if packet.stream_index == self._stream.index:
+            if ours:
                 yield cast("Packet[VideoStream]", packet)
 
+    def _is_stray(self, packet: Packet[Stream]) -> bool:
+        """Garbage behind the end of a file, taken for the beginning of a packet."""
+        time_s = _start_s(packet)
+        end_s = self._stated_end_s
+        return packet.is_corrupt and time_s is not None and end_s is not None and time_s > end_s + _STRAY_S
+
     def _note_position(self, packet: Packet[Stream]) -> None:
-        ticks = packet.dts if packet.pts is None else packet.pts
-        time_s = None if ticks is None or packet.time_base is None else float(ticks * packet.time_base)
-        if time_s is not None:
+        ours = packet.stream_index == self._stream.index
+        time_s = _start_s(packet) if self._has_times else None
+        if time_s is not None and packet.time_base is not None:
             self.file_end_s = max(self.file_end_s, time_s + float((packet.duration or 0) * packet.time_base))
-        if packet.is_corrupt and packet.stream_index == self._stream.index:
-            self.ledger.damage(time_s)
-        self.cut_inside_packet = packet.is_corrupt
-        if self._watch_bytes and packet.pos is not None and packet.pos >= 0:
-            if self._next_byte is not None and packet.pos - self._next_byte > _SKIPPED_BYTES:
+        if packet.is_corrupt:
+            self._since_corrupt = 0
+            if ours:
                 self.ledger.damage(time_s)
-            self._next_byte = packet.pos + packet.size
-
-    def _correct_avi_time(self, packet: Packet[Stream]) -> None:
-        """Give an AVI packet the time of the index at the file's end.
-
-        FFmpeg counts the chunks it meets, so after a damaged stretch all times would be early.
-        """
-        entries = self._index
-        if entries is None or packet.pos is None or packet.dts is None:
-            return
-        while self._cursor < len(entries) and entries[self._cursor].pos < packet.pos - _CHUNK_HEADER_BYTES:
-            self._cursor += 1
-        if self._cursor < len(entries) and entries[self._cursor].pos == packet.pos - _CHUNK_HEADER_BYTES:
-            shift = entries[self._cursor].timestamp - packet.dts
-            if shift > self._shift:
-                self._shift = shift
-                self.ledger.damage(self.seconds(packet.dts + shift))
-        packet.dts += self._shift
-        if packet.pts is not None:
-            packet.pts += self._shift
+        elif self._since_corrupt is not None:
+            self._since_corrupt += 1
+        if self._bytes.lost_before(packet):
+            self.ledger.damage(time_s)
+        if packet.pos is not None and packet.pos >= 0:
+            self.read_until = max(self.read_until, packet.pos + packet.size)
 
     def _decode(self, packet: Packet[VideoStream] | None) -> list[VideoFrame]:
         context = self._stream.codec_context
@@ -125,6 +126,8 @@ class PacketDecoder:
             frames = context.decode(packet)
         except FFmpegEOFError:
             return []
+        except MemoryError:
+            raise
         except FFmpegError:
             if self._may_start_unkeyed and not self._key_seen and not self._frames:
                 self.unkeyed += 1
@@ -133,3 +136,21 @@ class PacketDecoder:
             return []
         self._frames += len(frames)
         return frames
+
+
+def _start_s(packet: Packet[Stream]) -> float | None:
+    ticks = packet.dts if packet.pts is None else packet.pts
+    return None if ticks is None or packet.time_base is None else float(ticks * packet.time_base)
+
+
+def stated_end_s(container: InputContainer) -> float | None:
+    """Where the container says that it ends, in seconds of its clock; None if it does not say."""
+    return None if container.duration is None else ((container.start_time or 0) + container.duration) / 1e6
+
+
+def _memory_is_left() -> bool:
+    try:
+        bytearray(_SOME_MEMORY_BYTES)
+    except MemoryError:
+        return False
+    return True

@@ -15,13 +15,13 @@ from av.video.reformatter import VideoReformatter
 
 from wtalkit.cores import available_cores
 from wtalkit.errors import InputError
-from wtalkit.video.container import open_video, over_limit
+from wtalkit.video.container import CODECS, nominal_rate, open_video, over_limit
 from wtalkit.video.gaps import GapLedger
 from wtalkit.video.info import DecodeReport, Limits, VideoInfo
-from wtalkit.video.packets import PacketDecoder
+from wtalkit.video.packets import PacketDecoder, stated_end_s
 from wtalkit.video.picture import geometry_of, upright_rgb
 from wtalkit.video.scaling import Image
-from wtalkit.video.timestamps import Clock, TimedFrame
+from wtalkit.video.timestamps import LONGEST_FRAME_S, Clock, TimedFrame
 from wtalkit.video.verdict import expected_duration_s, judge
 
 _FALLBACK_FPS = 25.0
@@ -66,12 +66,21 @@ class VideoReader:
         self.path = Path(path)
         self._limits = limits or Limits()
         self._container, self._stream = open_video(path, self._limits)
-        rate = self._stream.guessed_rate or self._stream.average_rate
-        frame_s = 1 / (float(rate) if rate else _FALLBACK_FPS)
-        self._ledger = GapLedger(frame_s)
+        name, codec = self._container.format.name, self._stream.codec_context.name
+        rate = self._stream.guessed_rate if nominal_rate(self._container, self._stream) else None
+        frame_s = min(1 / (float(rate) if rate else _FALLBACK_FPS), LONGEST_FRAME_S)
+        self._ledger = GapLedger(
+            frame_s,
+            constant_rate=name == "mxf" or (name in ("mpeg", "mpegts") and codec in ("mpeg1video", "mpeg2video")),
+            all_pictures=codec in ("av1", "libdav1d"),  # which takes bytes that mean nothing to it without a word
+        )
         self._decoder = PacketDecoder(self._container, self._stream, self._ledger)
         self._clock = Clock(
-            self._stream.time_base or Fraction(1, 1000), frame_s, self._ledger, container=self._container.format.name
+            self._stream.time_base or Fraction(1, 1000),
+            frame_s,
+            self._ledger,
+            container=name,
+            stated_end_s=stated_end_s(self._container),
         )
         self._reformatter = VideoReformatter()
         self._report: DecodeReport | None = None
@@ -112,17 +121,18 @@ class VideoReader:
         if self._started:
             raise RuntimeError("a video is decoded once; open it again for a second pass")
         self._started = True
-        decoded = 0
+        decoded, most = 0, max(1, int(self._limits.hours * 3600 * self._limits.fps))
         for timed in self._timed:
             decoded += 1
             # The ledger heard of the first frame when it was peeked at, so the origin is known.
             time_s = timed.time_s - (self._ledger.origin_s or 0.0)
             if time_s > self._limits.hours * 3600:
-                raise over_limit(
-                    self.path, f"more than {self._limits.hours:g} hours", f"{self._limits.hours:g}", "hours"
-                )
+                hours = f"{self._limits.hours:g}"
+                raise over_limit(self.path, f"more than {hours} hours", hours, "hours")
+            if decoded > most:  # time may stand still
+                raise over_limit(self.path, f"more than {most} frames", f"{most}", "hours")
             yield TimedFrame(timed.frame, time_s, timed.duration_s)
-        self._report = judge(self._container, self._stream, self._decoder, self._clock, decoded)
+        self._report = judge(self.path, self._container, self._stream, self._decoder, self._clock, decoded)
 
     def picture(self, timed: TimedFrame) -> Image:
         """The frame as uint8 RGB [H, W, 3]: upright, square pixels, scaled."""
@@ -134,9 +144,11 @@ class VideoReader:
         context.thread_type = "SLICE"
         context.thread_count = min(_SLICE_THREADS, available_cores())
         # As an option of av.open it has no effect; here the codec refuses bigger pictures before it allocates them.
-        context.options = {"max_pixels": str(self._limits.pixels)}
+        context.options = {"max_pixels": str(self._limits.pixels), "codec_whitelist": ",".join(sorted(CODECS))}
         try:
             context.open(strict=False)
+        except MemoryError:
+            raise
         except FFmpegError as error:
             raise InputError(f"cannot be decoded ({error.strerror})", file=self.path) from error
 

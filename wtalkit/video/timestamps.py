@@ -16,6 +16,23 @@ from wtalkit.video.gaps import GapLedger
 # by up to the decoder's reorder depth, which no codec allows to pass 16 frames.
 _DEEP_LOOK_AHEAD = 16
 _LOOK_AHEAD = 4
+LONGEST_FRAME_S = 10.0  # where the container does not speak for more
+WITHOUT_TIMES = (
+    "h264",
+    "hevc",
+    "vvc",
+    "mpegvideo",
+    "m4v",
+    "h261",
+    "h263",
+    "mjpeg",
+    "obu",
+    "av1",
+    "vc1",
+    "dirac",
+    "cavsvideo",
+)
+"""FFmpeg's formats that are nothing but the bytes of one stream; it makes times up, not always evenly."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +57,23 @@ class Clock:
     files the step from picture to picture is smooth in the decoder's order and jerky in that of its time stamps.)
     """
 
-    def __init__(self, time_base: Fraction, frame_s: float, ledger: GapLedger, *, container: str) -> None:
+    def __init__(
+        self,
+        time_base: Fraction,
+        frame_s: float,
+        ledger: GapLedger,
+        *,
+        container: str,
+        stated_end_s: float | None = None,
+    ) -> None:
         self.warnings: list[str] = []
         self.restarted = False  # the container's times and durations no longer mean the whole file
         self._time_base = time_base  # frames flushed out of a decoder know no time base of their own
         self._frame_s = frame_s
         self._ledger = ledger
         self._shuffled = container == "avi"
+        self._counted = container in WITHOUT_TIMES
+        self._stated_end_s = stated_end_s
         self._depth = _DEEP_LOOK_AHEAD if self._shuffled else _LOOK_AHEAD
         self._offset_s = 0.0
         self._latest_s: float | None = None  # latest time seen
@@ -70,13 +97,18 @@ class Clock:
             time_s = self._previous_s
         self._previous_s = time_s
         duration_s = self._frame_s
-        if frame.duration and not self._shuffled:  # AVI has a constant rate
-            duration_s = float(frame.duration * self._time_base)
+        if frame.duration and not (self._shuffled or self._counted):  # AVI has a constant rate
+            duration_s = self._believed(float(frame.duration * self._time_base), time_s)
         self._ledger.frame(time_s, duration_s)
         return TimedFrame(frame, time_s, duration_s)
 
+    def _believed(self, duration_s: float, time_s: float) -> float:
+        """A frame may last as long as the container says the video does; a forged one could last for years."""
+        rest_s = 0.0 if self._stated_end_s is None else self._stated_end_s + self._offset_s - time_s
+        return min(duration_s, max(rest_s, LONGEST_FRAME_S))
+
     def _time_of(self, frame: VideoFrame) -> float:
-        if frame.pts is None:
+        if frame.pts is None or self._counted:
             time_s = 0.0 if self._latest_s is None else self._latest_s + self._frame_s
         else:
             time_s = float(frame.pts * self._time_base) + self._offset_s

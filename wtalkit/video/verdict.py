@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from wtalkit.video.ending import ending_of
 from wtalkit.video.info import DecodeReport
 from wtalkit.video.packets import PacketDecoder
-from wtalkit.video.timestamps import Clock
+from wtalkit.video.timestamps import WITHOUT_TIMES, Clock
 
-_TRANSPORT_PACKET_BYTES = (188, 192, 204)  # plain, with time codes (M2TS), with error correction
 _ALWAYS_STATE_A_DURATION = ("matroska,webm", "asf")  # once they are finished and whole
+_COUNT_FRAMES = ("avi", "mxf")  # instead of writing down their times
+_INDEX_BYTES = 16
 _CLOCK = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
 
 
 def judge(
-    container: InputContainer, stream: VideoStream, decoder: PacketDecoder, clock: Clock, frames: int
+    path: Path, container: InputContainer, stream: VideoStream, decoder: PacketDecoder, clock: Clock, frames: int
 ) -> DecodeReport:
     """The report of a decoding that has come to its end."""
     ledger = decoder.ledger
@@ -25,7 +28,8 @@ def judge(
     duration_s = ledger.end_s - origin_s
     gaps = [(start - origin_s, end - origin_s) for start, end in ledger.gaps]
     notes = list(clock.warnings)
-    expected_s = None if clock.restarted else expected_duration_s(container, stream, decoder)
+    ending = ending_of(container.format.name, path, decoder.read_until)
+    expected_s = None if clock.restarted or ending == "unfinished" else expected_duration_s(container, stream, decoder)
     tolerance_s = max(1.5 * ledger.frame_s, 0.1)
     lost = ledger.lost_at_end()
     missing_until_s = 0.0 if lost is None else lost[1] - origin_s
@@ -35,14 +39,22 @@ def judge(
     if missing_until_s > duration_s:
         gaps.append((duration_s, missing_until_s))
         expected_s = max(expected_s or 0.0, missing_until_s)
-    unknown = expected_s is None and not clock.restarted and container.format.name in _ALWAYS_STATE_A_DURATION
+    unknown = ending == "unfinished" or (
+        expected_s is None
+        and not clock.restarted
+        and container.format.name in _ALWAYS_STATE_A_DURATION
+        and ending != "whole"
+    )
     if unknown:
         notes.append("partial, duration unknown: the file was cut or the recording not finished")
     elif expected_s is None:
         notes.append("the container states no duration, so a missing end cannot be noticed")
-    cut = decoder.cut_inside_packet or _cut_transport_stream(container)
+    cut = decoder.cut_inside_packet or (ending == "cut" and not unknown)
     if cut:
         notes.append("the file ends inside a frame")
+    if container.format.name in _COUNT_FRAMES and missing_until_s > duration_s and _goes_on(container, decoder):
+        lost_s = missing_until_s - duration_s
+        notes.append(f"frames are missing inside, at places that cannot be told: times may be {lost_s:.2f} s early")
     if decoder.unkeyed:
         notes.append(f"starts without a key frame: the first {decoder.unkeyed} packets cannot be decoded")
     return DecodeReport(
@@ -62,6 +74,8 @@ def expected_duration_s(container: InputContainer, stream: VideoStream, decoder:
     Args:
         decoder: after the last packet, for where the file ends.
     """
+    if container.format.name in WITHOUT_TIMES:
+        return None  # FFmpeg guesses from the bytes per second
     if container.format.name == "avi" and stream.frames and stream.average_rate:
         # FFmpeg shortens the duration of a cut AVI to what is there; the header's count of frames stays.
         return float(stream.frames / stream.average_rate)
@@ -78,6 +92,6 @@ def expected_duration_s(container: InputContainer, stream: VideoStream, decoder:
     return decoder.ledger.end_s - (decoder.ledger.origin_s or 0.0) if read_all else total_s
 
 
-def _cut_transport_stream(container: InputContainer) -> bool:
-    """An MPEG transport stream states no length; but its file is a whole number of packets, unless it was cut."""
-    return container.format.name == "mpegts" and all(container.size % packet for packet in _TRANSPORT_PACKET_BYTES)
+def _goes_on(container: InputContainer, decoder: PacketDecoder) -> bool:
+    """Whether an index follows the last packet, so that the file was not cut."""
+    return container.size - decoder.read_until > _INDEX_BYTES
