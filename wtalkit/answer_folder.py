@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from wtalkit import atomic
 from wtalkit.answer import document, to_text
 from wtalkit.documents import read_json
-from wtalkit.errors import InputError, PredictionsError
+from wtalkit.errors import InputError, MachineError, PredictionsError, UsageError
 from wtalkit.features.store import feature_paths
 from wtalkit.inputs import Failure, Input
 from wtalkit.segments import Detections, Segment
@@ -36,9 +37,15 @@ class AnswerFolder:
         folder: made with the first answer, if absent.
         detector: the model.
         show: which candidates are wanted.
+
+    Raises:
+        UsageError: a file is in the folder's place.
     """
 
     def __init__(self, folder: Path, detector: Detector, show: Show) -> None:
+        there = next((path for path in (folder, *folder.parents) if path.exists()), None)
+        if there is not None and not there.is_dir():
+            raise UsageError("is a file, answers need a folder", file=there, remedy="Use another --out")
         self.folder, self.detector, self.show = folder, detector, show
         self._status = StatusFile(folder)
         self._asked = _question(json.loads(to_text(document([], (), detector, show)))["external_data"])
@@ -59,7 +66,16 @@ class AnswerFolder:
             if facts["status"] != "ok" and self.detector.on_partial != "keep":
                 return None
             return _detections(each, facts, value["results"][each.key], self.detector)
-        except (KeyError, TypeError, ValueError, OSError, InputError, PredictionsError):
+        except (
+            AttributeError,
+            LookupError,
+            TypeError,
+            ValueError,
+            OverflowError,
+            OSError,
+            InputError,
+            PredictionsError,
+        ):
             return None  # of another program, or damaged: it is made again
 
     def keep(self, each: Input, answer: Detections | Failure) -> Detections | Failure:
@@ -73,7 +89,7 @@ class AnswerFolder:
                 atomic.write_text(self._path(each.key), to_text(document([answer], (), self.detector, self.show)))
             except (OSError, InputError) as error:
                 if isinstance(error, OSError) and error.errno != errno.ENAMETOOLONG:
-                    raise
+                    raise MachineError(f"cannot be written to ({error.strerror or error})", file=self.folder) from error
                 answer = Failure(os.fspath(each.path), "its name is too long to name an answer's file")
         if isinstance(answer, Failure):
             self._status.add(VideoStatus.of_failure(each.key, answer, self.detector.spec))
@@ -106,13 +122,13 @@ def _detections(
         key=each.key,
         path=str(each.path),
         segments=tuple(map(_segment, results)),
-        duration_s=float(facts["duration"]),
+        duration_s=_finite(facts["duration"]),
         status=str(facts["status"]),
         warnings=tuple(map(str, facts["warnings"])),
-        best_score=facts["best_score"],
-        threshold=facts["threshold"],
-        expected_s=facts["expected_duration"],
-        gaps=tuple((float(start), float(end)) for start, end in facts["gaps"]),
+        best_score=_finite_or_none(facts["best_score"]),
+        threshold=_finite_or_none(facts["threshold"]),
+        expected_s=_finite_or_none(facts["expected_duration"]),
+        gaps=tuple((_finite(start), _finite(end)) for start, end in facts["gaps"]),
         model=detector.model_facts,
         spec=detector.spec.to_dict(),
     )
@@ -120,4 +136,15 @@ def _detections(
 
 def _segment(found: Mapping[str, Any]) -> Segment:
     start_s, end_s = found["segment"]
-    return Segment(float(start_s), float(end_s), str(found["label"]), float(found["score"]))
+    return Segment(_finite(start_s), _finite(end_s), str(found["label"]), _finite(found["score"]))
+
+
+def _finite(value: object) -> float:
+    """A number of a document, which may be anything."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise TypeError(f"{value!r} is no number")
+    return float(value)
+
+
+def _finite_or_none(value: object) -> float | None:
+    return None if value is None else _finite(value)

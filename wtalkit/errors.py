@@ -11,7 +11,8 @@
     │   ├── ProposalsError         a proposals file
     │   └── ModelError             a model file, run or method name
     └── MachineError           3  device, weights, disk or an optional package is not to be had
-        └── DiskFull               no space left where something is to be written
+        ├── DiskFull               no space left where something is to be written
+        └── DeviceFull             no memory left on the device; of many videos it fails the one, exit code 1
 
 A message is one sentence: the file, the cause, the remedy.
 """
@@ -95,3 +96,7 @@ class MachineError(WtalkitError):
 
 class DiskFull(MachineError):
     """There is no space left where something is to be written."""
+
+
+class DeviceFull(MachineError):
+    """The device's memory does not suffice, however little is asked of it at a time."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from wtalkit.errors import InputError, WtalkitError
+from wtalkit.errors import DeviceFull, InputError, WtalkitError
 
 if TYPE_CHECKING:
     from wtalkit.video import DecodeReport
@@ -61,7 +61,7 @@ class Failure:
     report: DecodeReport | None = None
 
     @classmethod
-    def of(cls, path: str | os.PathLike[str], error: InputError) -> Failure:
+    def of(cls, path: str | os.PathLike[str], error: WtalkitError) -> Failure:
         """The failure an exception stands for."""
         cause = f"{error.cause}. {error.remedy}" if error.remedy else error.cause
         return cls(os.fspath(path), cause.rstrip("."), getattr(error, "report", None))
@@ -70,7 +70,8 @@ class Failure:
 def attempt(path: str | os.PathLike[str], action: Callable[[], Result]) -> Result | Failure:
     """Do something with one input; what is wrong with it is its failure, what is wrong with the machine is raised.
 
-    A defect of ours is a failure of this input, too: the others go on.
+    A defect of ours is a failure of this input, too, and so is a lack of memory on the device, which may suffice for
+    smaller pictures: the others go on.
 
     Raises:
         WtalkitError: not the input's fault.
@@ -78,7 +79,7 @@ def attempt(path: str | os.PathLike[str], action: Callable[[], Result]) -> Resul
     """
     try:
         return action()
-    except InputError as error:
+    except (InputError, DeviceFull) as error:
         return Failure.of(path, error)
     except (WtalkitError, MemoryError):
         raise

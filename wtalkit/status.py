@@ -8,6 +8,7 @@ Several processes may write to one folder.
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -72,16 +73,21 @@ class VideoStatus:
     def from_line(cls, line: str) -> VideoStatus | None:
         """Read what :meth:`to_line` wrote; None for anything else, such as a line a full disk cut off."""
         try:
-            values = json.loads(line)
+            values = json.loads(line, parse_float=_finite, parse_constant=_finite)
             if not isinstance(values, dict) or values.pop("schema", None) != SCHEMA:
                 return None
-            if values.get("state") not in get_args(State) or not isinstance(values.get("video"), str):
-                return None
             status = cls(**values)
-            gaps = tuple((float(start), float(end)) for start, end in status.gaps)
-            return replace(status, gaps=gaps, warnings=tuple(map(str, status.warnings)))
-        except (ValueError, TypeError, RecursionError):
+            gaps = tuple((_seconds(start), _seconds(end)) for start, end in status.gaps)
+            status = replace(
+                status,
+                decoded_s=None if status.decoded_s is None else _seconds(status.decoded_s),
+                expected_s=None if status.expected_s is None else _seconds(status.expected_s),
+                gaps=gaps,
+                warnings=tuple(values.get("warnings", ())),
+            )
+        except (ValueError, TypeError, OverflowError, RecursionError):
             return None
+        return status if _has_its_types(status, values) else None
 
     @classmethod
     def of_features(cls, video: str, path: str | os.PathLike[str], record: FeatureRecord) -> VideoStatus:
@@ -183,7 +189,7 @@ def read_status(folder: str | os.PathLike[str]) -> dict[str, VideoStatus]:
     """
     path = Path(folder) / STATUS_FILE
     with suppress(FileNotFoundError, NotADirectoryError):
-        lines = path.read_bytes().decode("utf-8", "replace").splitlines()
+        lines = path.read_bytes().decode("utf-8", "replace").split("\n")
         found = (VideoStatus.from_line(line) for line in lines)
         return {status.video: status for status in found if status is not None}
     return {}
@@ -193,6 +199,31 @@ def tally(statuses: Iterable[VideoStatus]) -> dict[State, int]:
     """How many videos are in each state; every state is named."""
     counts = Counter(status.state for status in statuses)
     return {state: counts[state] for state in cast("Sequence[State]", get_args(State))}
+
+
+def _finite(number: str) -> float:
+    """Of a document's number: what cannot be written again is not read either."""
+    if not math.isfinite(value := float(number)):
+        raise ValueError(f"{number} is no finite number")
+    return value
+
+
+def _seconds(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{value!r} is no number of seconds")
+    return float(value)
+
+
+def _has_its_types(status: VideoStatus, values: dict[str, Any]) -> bool:
+    """Whether what was read from ``values`` is what a status consists of."""
+    texts = (status.video, status.path, status.wtalkit, *status.warnings)
+    return (
+        status.state in get_args(State)
+        and all(isinstance(text, str) for text in texts)
+        and isinstance(status.cause, (str, type(None)))
+        and isinstance(status.spec, (dict, type(None)))
+        and isinstance(values.get("warnings", []), list)
+    )
 
 
 def _ends_a_line(file: Any) -> bool:

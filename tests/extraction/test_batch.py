@@ -250,11 +250,12 @@ def test_an_interruption_does_not_wait_for_what_is_queued(
     assert time.monotonic() - stopped < 5
 
 
-def test_a_folder_is_needed(make_video: MakeVideo, extract: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("below", ["", "deeper/still"])
+def test_a_folder_is_needed(below: str, make_video: MakeVideo, mini_rgb: Backbone, tmp_path: Path) -> None:
     make_video("videos/a.mp4", frames=20)
     (tmp_path / "feats").write_text("a file")
-    with pytest.raises(FeaturesError, match="is a file"):
-        extract()
+    with pytest.raises(FeaturesError, match="feats: is a file"):
+        wtalkit.extract(tmp_path / "videos", tmp_path / "feats" / below, backbone=mini_rgb, flow="none")
 
 
 def test_a_key_names_one_video(make_video: MakeVideo, extract: Any) -> None:

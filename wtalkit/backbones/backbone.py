@@ -105,7 +105,7 @@ class Backbone:
             float32 ``[B, dim]`` on the backbone's device, which is not waited for.
 
         Raises:
-            MachineError: the device's memory does not suffice for one window.
+            DeviceFull: the device's memory does not suffice for one window.
         """
         given: dict[Stream, Tensor] = {"rgb": rgb} if "rgb" in self.streams else {}
         if "flow" in self.streams:

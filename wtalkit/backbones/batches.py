@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from wtalkit.errors import MachineError
+from wtalkit.errors import DeviceFull
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ class Batches:
         """Rows of ``forward(start, stop)`` for all windows, in order, ``[count, D]``.
 
         Raises:
-            MachineError: memory does not suffice for one window.
+            DeviceFull: memory does not suffice for one window.
         """
         rows: list[Tensor] = []
         start = 0
@@ -52,7 +52,7 @@ class Batches:
             return forward(start, stop)
         except torch.OutOfMemoryError as error:
             if stop - start == 1:
-                raise MachineError(
+                raise DeviceFull(
                     "the device's memory does not suffice for one window",
                     remedy="End other programs on the device, or use --device cpu",
                 ) from error

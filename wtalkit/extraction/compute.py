@@ -12,7 +12,7 @@ from torch import Tensor
 
 from wtalkit.backbones.preprocess import to_gray
 from wtalkit.cores import available_cores
-from wtalkit.errors import MachineError
+from wtalkit.errors import DeviceFull
 from wtalkit.flow.cuda.frames import solver_for
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ class GpuCompute:
             rgb = torch.from_numpy(images).to(self.device)
         except torch.OutOfMemoryError as error:
             cause = f"the memory of {self.device} does not suffice for the frames of the videos that are worked on"
-            raise MachineError(cause, remedy="Free memory on the GPU, or use --device cpu") from error
+            raise DeviceFull(cause, remedy="Free memory on the GPU, or use --device cpu") from error
         self._settle()  # the images are overwritten next
         return rgb
 

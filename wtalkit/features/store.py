@@ -113,6 +113,8 @@ class FeatureWriter:
 
     def __enter__(self) -> FeatureWriter:
         with self._translated():
+            with suppress(FileNotFoundError, NotADirectoryError):
+                self._record_path.lstat()  # its name is the longer one: found too long now, not after all the work
             temporary = self._stack.enter_context(atomic_path(self.path, claim=True))
             self._handle = self._stack.enter_context(temporary.open("wb"))
         return self

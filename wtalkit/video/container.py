@@ -170,7 +170,7 @@ def _check_container(container: InputContainer, file: Path, limits: Limits) -> N
     if len(container.streams) > limits.streams:
         raise over_limit(file, f"{len(container.streams)} streams", f"{limits.streams}", "streams")
     if container.duration is not None and container.duration / 1e6 > limits.hours * 3600:
-        raise over_limit(file, f"{container.duration / 3.6e9:.3g} hours", f"{limits.hours:g}", "hours")
+        raise over_limit(file, f"{container.duration / 3.6e9:.6g} hours", f"{limits.hours:g}", "hours")
 
 
 def _check_stream(container: InputContainer, stream: VideoStream, file: Path, limits: Limits) -> None:

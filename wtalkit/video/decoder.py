@@ -255,6 +255,8 @@ class _Process:
                 return message
 
     def _receive(self, patience_s: float) -> Message | None:
+        if not self._started:  # which takes longer than any file on a busy machine, and is no fault of this one
+            patience_s = max(patience_s, PATIENCE_S)
         try:
             return self.pipe.receive(patience_s)
         except TimeoutError:  # also after a pause of both processes, Ctrl-Z for one: then the answer comes at once
