@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,6 +23,8 @@ _UMASK = os.umask(0o077)
 os.umask(_UMASK)  # it can only be read by setting it, which is for the whole process and so not for several threads
 
 TEMPORARY_SUFFIX = ".wtalkit-partial"
+_ABANDONED_S = 3600.0
+"""Where files cannot be locked: seconds without a change after which nobody is writing a temporary any more."""
 
 
 class Busy(Exception):
@@ -28,13 +32,15 @@ class Busy(Exception):
 
 
 @contextmanager
-def atomic_path(path: str | os.PathLike[str], *, claim: bool = False) -> Iterator[Path]:
+def atomic_path(path: str | os.PathLike[str], *, claim: bool = False, apart: bool = False) -> Iterator[Path]:
     """Give a temporary path in the folder of ``path``; rename it to ``path`` when the block ends without an error.
 
     Args:
         path: the file to be.
         claim: let only one process at a time write it, where the file system has locks. The claim ends with the
             process, however that one ends.
+        apart: the temporary lies in a folder of its own, for writers that put files beside the one they are given
+            (safetensors does, and names them itself): what a killed one left is then found by :func:`sweep`.
 
     Raises:
         Busy: another process has claimed ``path``.
@@ -43,9 +49,14 @@ def atomic_path(path: str | os.PathLike[str], *, claim: bool = False) -> Iterato
     final = Path(path)
     temporary: Path | None = None
     handle: int | None = None
+    beside: Path | None = None
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = _claimed(final) if claim else _anonymous(final.parent)
+        if apart:
+            handle, beside = _anonymous_folder(final.parent)
+            temporary = beside / "file"
+        else:
+            handle, temporary = _claimed(final) if claim else _anonymous(final.parent)
         yield temporary
         with temporary.open("rb") as written:  # not our handle: a writer may have put a new file under the name
             os.fsync(written.fileno())
@@ -61,6 +72,8 @@ def atomic_path(path: str | os.PathLike[str], *, claim: bool = False) -> Iterato
         if temporary is not None:
             with suppress(FileNotFoundError):
                 temporary.unlink()
+        if beside is not None:
+            shutil.rmtree(beside, ignore_errors=True)
         if handle is not None:
             os.close(handle)
 
@@ -69,9 +82,22 @@ def _anonymous(folder: Path) -> tuple[int, Path]:
     """A temporary nobody else knows."""
     while True:
         handle, name = tempfile.mkstemp(prefix=".", suffix=TEMPORARY_SUFFIX, dir=folder)
-        if _lock(handle) and _is_at(handle, Path(name)):
+        if _lock(handle) is not False and _is_at(handle, Path(name)):
             return handle, Path(name)
         os.close(handle)  # a sweep came between the two
+
+
+def _anonymous_folder(parent: Path) -> tuple[int, Path]:
+    """A temporary folder nobody else knows."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=".", suffix=TEMPORARY_SUFFIX, dir=parent))
+        try:
+            handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue  # a sweep came between the two
+        if _lock(handle) is not False and _is_at(handle, folder):
+            return handle, folder
+        os.close(handle)
 
 
 def _claimed(final: Path) -> tuple[int, Path]:
@@ -80,7 +106,7 @@ def _claimed(final: Path) -> tuple[int, Path]:
     while True:
         handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            if not _lock(handle):
+            if _lock(handle) is False:
                 raise Busy(final)
             if _is_at(handle, temporary):
                 os.ftruncate(handle, 0)  # what a killed process left
@@ -98,7 +124,7 @@ def is_claimed(path: Path) -> bool:
     except OSError:
         return False
     try:
-        return not _lock(handle)
+        return _lock(handle) is False
     finally:
         os.close(handle)
 
@@ -133,11 +159,34 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove temporaries that a killed run left in ``folder`` and below; those of a run that lives are locked."""
-    for leftover in folder.rglob(f".*{TEMPORARY_SUFFIX}"):
-        with suppress(OSError), leftover.open("rb") as handle:
-            if _lock(handle.fileno()):
-                leftover.unlink()
+    """Remove temporaries that a killed run left in ``folder`` and below.
+
+    Those of a run that lives are locked; where files cannot be locked, those that changed of late are left alone.
+    """
+    for parent, folders, files in os.walk(folder):  # which does not mind what goes while it looks
+        for name in (*folders, *files):
+            if name.startswith(".") and name.endswith(TEMPORARY_SUFFIX):
+                _sweep_one(Path(parent, name))
+
+
+def _sweep_one(leftover: Path) -> None:
+    with suppress(OSError):
+        handle = os.open(leftover, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            locked = _lock(handle)
+            abandoned = locked or (locked is None and time.time() - os.fstat(handle).st_mtime > _ABANDONED_S)
+            # Once it is locked nobody else renames it, but until then the name may have gone to another file.
+            if abandoned and _is_at(handle, leftover):
+                _remove(leftover)
+        finally:
+            os.close(handle)
+
+
+def _remove(leftover: Path) -> None:
+    if leftover.is_dir():
+        shutil.rmtree(leftover)
+    else:
+        leftover.unlink()
 
 
 @contextmanager
@@ -161,16 +210,16 @@ def locked_folder(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _lock(handle: int) -> bool:
-    """Whether nobody else holds the file, which then is ours until the handle is closed."""
+def _lock(handle: int) -> bool | None:
+    """Whether the file is ours until the handle is closed, as nobody else holds it; None where there are no locks."""
     if fcntl is None:
-        return True
+        return None
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError:  # a file system without locks
-        pass
+        return None
     return True
 
 

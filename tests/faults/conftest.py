@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.faults import runs
 from tests.faults.runs import GOOD, Cli, Run, decoder_of
 from tests.faults.videos import write_numbered
 from wtalkit.cli import main
@@ -28,6 +29,13 @@ WhenUnderWay = Callable[[Path, Callable[[int], None]], None]
 def one_thread() -> None:
     """Networks this small only wait for each other's threads, the more so on a busy machine."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def what_others_keep() -> None:
+    """Processes of other tests, such as a server they share, are not those of this one."""
+    runs.BEFORE.clear()
+    runs.BEFORE.update(runs.all_children())
 
 
 @pytest.fixture(scope="session")

@@ -75,7 +75,16 @@ def decoder_of(video: Path) -> int:
     raise AssertionError(f"no process decodes {video}")
 
 
+BEFORE: set[int] = set()
+"""Processes that other tests of this process keep, since the test began."""
+
+
 def children() -> list[int]:
+    """Processes that this test has started."""
+    return [each for each in all_children() if each not in BEFORE]
+
+
+def all_children() -> list[int]:
     """Processes started by this one."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):

@@ -1,6 +1,6 @@
 """Acceptance case 14: a video of six hours, read from its first frame to its last in the memory of a short one.
 
-One hour by default; the six with ``pytest -m slow tests/faults/test_cases_long.py``.
+One hour by default; the six with ``pytest -m exhaustive tests/faults/test_cases_long.py``.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def peaks_mb(video: Path, stride: int) -> tuple[int, int]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, and ru_maxrss counts in kilobytes on Linux only")
-@pytest.mark.parametrize("hours", [1, pytest.param(6, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("hours", [1, pytest.param(6, marks=pytest.mark.exhaustive)])
 def test_case_14_six_hours(hours: int, workplace: Path) -> None:
     """Six hours complete, with every snippet at its time; peak memory of both processes is that of ten minutes."""
     short, long = write_long(Path("short.mp4"), 600), write_long(Path("long.mp4"), hours * 3600)

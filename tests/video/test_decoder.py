@@ -106,9 +106,7 @@ def test_a_crash_costs_one_video(make_video: MakeVideo, decoder: Decoder, moment
 def test_a_hang_costs_one_video(make_video: MakeVideo, decoder: Decoder) -> None:
     path = make_video(frames=400)
     with (
-        pytest.raises(
-            InputError, match=r"timeout: the decoder gave no sign of life for 0.5 s. Raise it w"
-        ),
+        pytest.raises(InputError, match=r"timeout: the decoder gave no sign of life for 0.5 s. Raise it w"),
         decoder.decode(path, 25, chunk_frames=8, patience_s=0.5) as decoding,
     ):
         for _ in decoding:

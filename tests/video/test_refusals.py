@@ -139,7 +139,7 @@ def test_cover_picture_is_no_video(tmp_path: Path) -> None:
     [
         (Limits(pixels=100 * 100), "over limit: pictures of 160x96, at most 10000 pixels accepted"),
         (Limits(fps=20), "over limit: 25 frames per second, at most 20 accepted"),
-        (Limits(hours=1 / 3600), "over limit: 0.000556 hours, at most 0.000277778 accepted"),
+        (Limits(hours=1 / 3600), "over limit: 0.000555556 hours, at most 0.000277778 accepted"),
         (Limits(streams=0), "over limit: 1 streams, at most 0 accepted"),
     ],
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 from collections import Counter
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wtalkit import atomic
-from wtalkit.errors import ConfigError, DiskFull, FeaturesError, InputError, MachineError
+from wtalkit.errors import ConfigError, DiskFull, FeaturesError, MachineError
 from wtalkit.extraction.engine import EngineName, engine_for
 from wtalkit.extraction.featurizer import OnPartial, VideoFeaturizer
 from wtalkit.extraction.job import Extracted, ExtractionJob
@@ -22,7 +21,7 @@ from wtalkit.extraction.progress import Progress
 from wtalkit.extraction.sharding import parse_shard
 from wtalkit.extraction.sharding import shard as take_shard
 from wtalkit.features.spec import FeatureSpec
-from wtalkit.features.store import feature_paths, read_record
+from wtalkit.features.store import feature_paths
 from wtalkit.inputs import Failure, Input, gather
 from wtalkit.status import StatusFile, VideoStatus, read_status
 from wtalkit.video import PATIENCE_S, Decoder, Limits
@@ -33,9 +32,6 @@ if TYPE_CHECKING:
     import torch
 
     from wtalkit.backbones.backbone import Backbone
-
-log = logging.getLogger(__name__)
-
 
 _LOOK_AGAIN_S = 0.5
 """Seconds between looks at videos that another process is at."""
@@ -121,7 +117,8 @@ def extract(
             with ``"busy"`` for one that another process is at, which comes up again.
 
     Raises:
-        FeaturesError: ``out`` holds features of another spec; nothing was started.
+        FeaturesError: ``out`` holds features of another spec; nothing was started. If another process put them there
+            meanwhile, nothing was written.
         ConfigError: an unknown name or a number that makes no sense.
         MachineError: weights, device or disk space are not to be had.
     """
@@ -139,18 +136,18 @@ def extract(
     if shard is not None:
         videos = take_shard(videos, *parse_shard(shard))
     folder = Path(out)
-    if folder.exists() and not folder.is_dir():
-        raise FeaturesError("is a file, features need a folder", file=folder, remedy="Use another --out")
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise FeaturesError("is a file, features need a folder", file=there, remedy="Use another --out")
     featurizer = VideoFeaturizer(
         backbone, flow, fps=fps, stride=stride, workers=workers, on_partial=on_partial, limits=limits,
         patience_s=timeout_s, replicas=replicas,
     )  # fmt: skip
     spec = featurizer.spec
+    job = ExtractionJob(folder, spec, on_partial, overwrite=overwrite)
     if folder.is_dir():
         atomic.sweep(folder)
-        if not overwrite:
-            _refuse_another_spec(folder, spec)
-    job = ExtractionJob(folder, spec, on_partial, overwrite=overwrite)
+        job.refuse_another_spec()
     ledger = _Ledger(folder, missing)
     with (
         closing(job),
@@ -310,19 +307,3 @@ def _videos(
         if video.kind != "video"
     ]
     return [video for video in videos if video.kind == "video"], (*missed, *failures, *foreign)
-
-
-def _refuse_another_spec(folder: Path, spec: FeatureSpec) -> None:
-    """Never mix two kinds of features in one folder without being told to."""
-    for path in sorted(folder.rglob("*.json")):
-        if not path.with_name(f"{path.name[:-5]}.npy").exists():
-            continue
-        try:
-            there = read_record(path).spec
-        except InputError as error:
-            log.warning("%s", error)  # damaged: done again if its video is among the inputs
-            continue
-        if there != spec:
-            differing = "; ".join(spec.differences(there)) or "what is not known of them"
-            cause = f"holds features of {there}; asked for are features of {spec}: {differing}"
-            raise FeaturesError(cause, file=folder, remedy="Use another --out, or --overwrite to extract them again")

@@ -10,10 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wtalkit.atomic import Busy
-from wtalkit.errors import InputError
+from wtalkit.atomic import Busy, locked_folder
+from wtalkit.errors import FeaturesError, InputError
 from wtalkit.extraction.featurizer import OnPartial, VideoFeaturizer
-from wtalkit.features.store import FeatureFile, FeatureWriter, feature_paths, read_features
+from wtalkit.features.store import FeatureFile, FeatureWriter, feature_paths, read_features, read_record
 from wtalkit.inputs import Failure, Input, attempt
 from wtalkit.status import VideoStatus
 
@@ -55,6 +55,16 @@ class ExtractionJob:
     def __init__(self, folder: Path, spec: FeatureSpec, on_partial: OnPartial, *, overwrite: bool) -> None:
         self.folder, self.spec, self.on_partial, self.overwrite = folder, spec, on_partial, overwrite
         self._begun: dict[str, tuple[ExitStack, FeatureWriter, tuple[str, ...]]] = {}
+        self._is_ours = overwrite
+
+    def refuse_another_spec(self) -> None:
+        """Never mix two kinds of features in one folder without being told to.
+
+        Raises:
+            FeaturesError: the folder holds features of another spec.
+        """
+        if not self.overwrite:
+            self._is_ours = _refuse_another_spec(self.folder, self.spec)
 
     def here(self, featurizer: VideoFeaturizer) -> Callable[[Input, Lane], Extracted]:
         """The whole of it in a lane of this process, rows written as they come."""
@@ -88,7 +98,7 @@ class ExtractionJob:
             def write() -> Extracted:
                 assert made.record is not None
                 writer.append(made.array)
-                writer.finish(made.record)
+                self._finish(writer, made.record)
                 return self._done(video, made.record, remarks)
 
             return self._guarded(video, write)
@@ -110,8 +120,18 @@ class ExtractionJob:
                 return found
             writer, remarks = found
             record = featurizer.pour(video, lane, writer)
-            writer.finish(record)
+            self._finish(writer, record)
             return self._done(video, record, remarks)
+
+    def _finish(self, writer: FeatureWriter, record: FeatureRecord) -> None:
+        """Put features in their place; the first ones say for all processes what the folder holds."""
+        if self._is_ours:
+            writer.finish(record)
+            return
+        with locked_folder(self.folder):
+            self.refuse_another_spec()  # one that began with us may have been quicker
+            writer.finish(record)
+            self._is_ours = True
 
     def _claim(self, stack: ExitStack, video: Input) -> Extracted | tuple[FeatureWriter, tuple[str, ...]]:
         """A writer for the video, with remarks on what was there; or its outcome, if it needs no work."""
@@ -155,3 +175,22 @@ class ExtractionJob:
             log.info("%s: %s", failure.path, failure.cause)
             return Extracted("partial", VideoStatus.of_failure(video.key, failure, self.spec, "skipped"))
         return Extracted(failure, VideoStatus.of_failure(video.key, failure, self.spec))
+
+
+def _refuse_another_spec(folder: Path, spec: FeatureSpec) -> bool:
+    """Whether there are features in the folder, which then are of this spec."""
+    found = False
+    for path in sorted(folder.rglob("*.json")):
+        if not path.with_name(f"{path.name[:-5]}.npy").exists():
+            continue
+        try:
+            there = read_record(path).spec
+        except InputError as error:
+            log.warning("%s", error)  # damaged: done again if its video is among the inputs
+            continue
+        if there != spec:
+            differing = "; ".join(spec.differences(there)) or "what is not known of them"
+            cause = f"holds features of {there}; asked for are features of {spec}: {differing}"
+            raise FeaturesError(cause, file=folder, remedy="Use another --out, or --overwrite to extract them again")
+        found = True
+    return found

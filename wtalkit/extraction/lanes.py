@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -27,6 +28,9 @@ _CORES_A_LANE = 8
 """Cores that the frames of one decoder keep busy with flow and network."""
 _GPU_LANES = 8
 """A decoder gives about a thousand frames a second of 340x256 px."""
+
+_AGAIN_S = 0.02
+"""Seconds between looks at lanes that are to stop."""
 
 
 class Stopped(BaseException):
@@ -127,8 +131,11 @@ def run_lanes(
     finally:
         stop.set()
         if left:
-            for decoder in decoders:
-                decoder.abort()
             for compute in computes:
                 compute.cancel()
+            pool.shutdown(wait=False, cancel_futures=True)
+            while free.qsize() < len(decoders):  # a lane may be starting its process, which cannot be ended before
+                for decoder in decoders:
+                    decoder.abort()
+                time.sleep(_AGAIN_S)
         pool.shutdown(wait=True, cancel_futures=True)

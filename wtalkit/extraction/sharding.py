@@ -18,8 +18,8 @@ def parse_shard(text: str) -> tuple[int, int]:
         UsageError: not of this form, or I is larger than N.
     """
     match = _SHARD.fullmatch(text.strip())
-    index, count = (int(match[1]), int(match[2])) if match else (1, 0)
-    if not 0 <= index <= count:
+    index, count = (int(match[1]), int(match[2])) if match else (0, 0)
+    if count < 1 or index > count:
         raise UsageError(f"--shard {text} is not I/N with I up to N", remedy="Use --shard 1/4 for the first of four")
     return index or count, count
 
