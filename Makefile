@@ -13,8 +13,9 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --use-pep517
 demo: $(VENV)/.installed
 	cd samples && ../$(BIN)/wtalkit detect match.mp4
 
+# Two tests at a time, each with one thread: what computes on two waits for the other core most of the time.
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 setup: $(VENV)/.installed-dev
 

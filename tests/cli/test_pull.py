@@ -251,7 +251,7 @@ def test_kill_9_between_the_last_byte_and_the_name(
     assert len(server.asked) == 2  # the first file had come already
 
 
-@pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.exhaustive)])
 def test_kill_9_loses_nothing(command: list[str], server: mirror.Server, folder: Path, kills: int) -> None:
     moments = random.Random(kills)
     server.usual = mirror.throttled(2 * FILE_BYTES / (0.4 * kills))

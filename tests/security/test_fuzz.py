@@ -59,7 +59,7 @@ def test_any_bytes(name: str, tmp_path: Path, content: bytes) -> None:
     targets.run(name, content, tmp_path)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", TARGETS)
 def test_guided_by_coverage(name: str, tmp_path: Path) -> None:
     if importlib.util.find_spec("atheris") is None:

@@ -1,6 +1,6 @@
 """Trainings that die, in real processes: killed anywhere, stopped by hand, two at once, a disk that fills up.
 
-In CI a sample of the moments; all of them with ``pytest tests/training/test_killed.py -m slow``.
+In CI a sample of the moments; all of them with ``pytest tests/training/test_killed.py -m exhaustive``.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def kill_after(starter: Forks, training: Training, folder: Path, seed: int) -> N
 def every(changes: int, step: int) -> list[object]:
     """Every ``step``-th number up to ``changes`` and one, the rest for those who have time."""
     return [
-        number if number % step == 1 else pytest.param(number, marks=pytest.mark.slow)
+        number if number % step == 1 else pytest.param(number, marks=pytest.mark.exhaustive)
         for number in range(1, changes + 2)
     ]
 
@@ -148,9 +148,9 @@ def test_case_17_killed_before_a_change_to_a_file_of_two_stages(
 
 
 @pytest.mark.parametrize(
-    "seed", [seed if seed < 5 else pytest.param(seed, marks=pytest.mark.slow) for seed in range(20)]
+    "seed", [seed if seed < 5 else pytest.param(seed, marks=pytest.mark.exhaustive) for seed in range(20)]
 )
-@pytest.mark.parametrize("name", ["co2net", pytest.param("pmil", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", ["co2net", pytest.param("pmil", marks=pytest.mark.exhaustive)])
 def test_case_17_killed_at_random(
     starter: Forks, request: pytest.FixtureRequest, tmp_path: Path, name: str, seed: int
 ) -> None:
