@@ -63,7 +63,7 @@ def atomic_path(path: str | os.PathLike[str], *, claim: bool = False, apart: boo
         temporary.chmod(0o666 & ~_UMASK)
         temporary.replace(final)
         temporary = None  # from here on the name belongs to whoever claims the file next
-        _sync_folder(final.parent)
+        sync_folder(final.parent)
     except OSError as error:
         if (translated := disk_error(error, final)) is not None:
             raise translated from error
@@ -82,7 +82,7 @@ def _anonymous(folder: Path) -> tuple[int, Path]:
     """A temporary nobody else knows."""
     while True:
         handle, name = tempfile.mkstemp(prefix=".", suffix=TEMPORARY_SUFFIX, dir=folder)
-        if _lock(handle) is not False and _is_at(handle, Path(name)):
+        if _lock(handle) is not False and is_at(handle, Path(name)):
             return handle, Path(name)
         os.close(handle)  # a sweep came between the two
 
@@ -95,7 +95,7 @@ def _anonymous_folder(parent: Path) -> tuple[int, Path]:
             handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             continue  # a sweep came between the two
-        if _lock(handle) is not False and _is_at(handle, folder):
+        if _lock(handle) is not False and is_at(handle, folder):
             return handle, folder
         os.close(handle)
 
@@ -108,7 +108,7 @@ def _claimed(final: Path) -> tuple[int, Path]:
         try:
             if _lock(handle) is False:
                 raise Busy(final)
-            if _is_at(handle, temporary):
+            if is_at(handle, temporary):
                 os.ftruncate(handle, 0)  # what a killed process left
                 return handle, temporary
         except BaseException:
@@ -135,7 +135,7 @@ def _claim_name(final: Path) -> Path:
     return final.parent / f".{digest}{TEMPORARY_SUFFIX}"
 
 
-def _is_at(handle: int, path: Path) -> bool:
+def is_at(handle: int, path: Path) -> bool:
     """Whether the open file is still the one of this name."""
     try:
         return os.path.samestat(os.fstat(handle), path.stat())
@@ -176,7 +176,7 @@ def _sweep_one(leftover: Path) -> None:
             locked = _lock(handle)
             abandoned = locked or (locked is None and time.time() - os.fstat(handle).st_mtime > _ABANDONED_S)
             # Once it is locked nobody else renames it, but until then the name may have gone to another file.
-            if abandoned and _is_at(handle, leftover):
+            if abandoned and is_at(handle, leftover):
                 _remove(leftover)
         finally:
             os.close(handle)
@@ -223,7 +223,8 @@ def _lock(handle: int) -> bool | None:
     return True
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on the disk, too."""
     with suppress(OSError):  # not every file system lets a folder be opened for syncing
         handle = os.open(folder, os.O_RDONLY)
         try:

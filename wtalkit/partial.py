@@ -7,11 +7,11 @@ import logging
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from wtalkit.atomic import TEMPORARY_SUFFIX, disk_error
+from wtalkit.atomic import TEMPORARY_SUFFIX, disk_error, is_at, sync_folder
 from wtalkit.errors import DiskFull
 
 try:
@@ -53,12 +53,7 @@ class Partial:
         os.fsync(self.file.fileno())
         self.path.replace(self.final)
         self.gone = True
-        with suppress(OSError):  # not every file system lets a folder be opened for syncing
-            folder = os.open(self.final.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+        sync_folder(self.final.parent)
 
     def drop(self) -> None:
         if not self.gone:
@@ -76,7 +71,7 @@ def claimed(final: Path) -> Iterator[Partial]:
             if not _lock(file, final):
                 Partial(file, path, final).drop()
                 break
-            if not _is_at(file, path):
+            if not is_at(file.fileno(), path):
                 continue  # whoever had it has just given it its name, or dropped it
             yield from _kept(Partial(file, path, final))
             return
@@ -114,13 +109,6 @@ def _lock(file: BinaryIO, final: Path) -> bool:
     except OSError:
         return False
     return True
-
-
-def _is_at(file: BinaryIO, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), path.stat())
-    except FileNotFoundError:
-        return False
 
 
 def git_blob_id(path: Path) -> str:
