@@ -410,6 +410,14 @@ class TestStatus:
         extract()
         assert (tmp_path / "feats" / STATUS_FILE).read_bytes() == unbroken
 
+    @pytest.mark.parametrize("choice", ["error", "keep", "skip"])
+    def test_of_a_short_video(self, choice: str, make_video: MakeVideo, extract: Any, tmp_path: Path) -> None:
+        make_video("videos/short.mp4", frames=10)
+        assert len(extract(on_partial=choice).failed) == 1
+        (status,) = read_status(tmp_path / "feats").values()
+        assert (status.state, status.cause) == ("failed", "too short (10 < 16 frames)")
+        assert (status.decoded_s, status.expected_s) == (pytest.approx(0.8), pytest.approx(0.8))
+
     def test_what_was_repaired_is_noted(self, make_video: MakeVideo, extract: Any, tmp_path: Path) -> None:
         make_video("videos/a.mp4", frames=20)
         extract()

@@ -58,6 +58,18 @@ class PartialVideo(InputError):
         self.report = report
 
 
+class TooShort(InputError):
+    """The video has fewer frames than one window.
+
+    Attributes:
+        report: what came out of decoding it.
+    """
+
+    def __init__(self, path: Path, frames: int, window: int, report: DecodeReport) -> None:
+        super().__init__(f"too short ({frames} < {window} frames)", file=path)
+        self.report = report
+
+
 class Sink(Protocol):
     """Takes the rows of a video as they come."""
 
@@ -225,7 +237,7 @@ class VideoFeaturizer:
                 filled = True
             record = self._record(decoding)
         if not filled:
-            raise InputError(f"too short ({record.frames} < {self.timeline.window} frames)", file=video.path)
+            raise TooShort(video.path, record.frames, self.timeline.window, decoding.report)
         meter.show(finished=True)
         return record
 

@@ -171,7 +171,7 @@ class ExtractionJob:
         return Extracted("done", replace(status, warnings=(*status.warnings, *remarks)))
 
     def _failed(self, video: Input, failure: Failure) -> Extracted:
-        if failure.report is not None and self.on_partial == "skip":
+        if failure.report is not None and not failure.report.complete and self.on_partial == "skip":
             log.info("%s: %s", failure.path, failure.cause)
             return Extracted("partial", VideoStatus.of_failure(video.key, failure, self.spec, "skipped"))
         return Extracted(failure, VideoStatus.of_failure(video.key, failure, self.spec))
