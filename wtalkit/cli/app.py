@@ -63,48 +63,56 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     _prepare_streams()
+    asked: list[int] = []
     try:
-        with warnings.catch_warnings(), _remarks_of_the_library(given), _stopping_in_order() as asked_to_end:
+        with warnings.catch_warnings(), _remarks_of_the_library(given), _stopping_in_order(asked):
             if not debug and not sys.warnoptions:
                 warnings.simplefilter("ignore")  # libraries' remarks to programmers
             code = typer.main.get_command(app).main(given, prog_name="wtalkit", standalone_mode=False)
             sys.stdout.flush()
-        return TERMINATED if asked_to_end.is_set() else int(code or 0)
-    except KeyboardInterrupt as error:
+        return TERMINATED if signal.SIGTERM in asked else int(code or 0)
+    except KeyboardInterrupt:
         _say("stopped")
-        return TERMINATED if isinstance(error, Terminated) else INTERRUPTED
+        return TERMINATED if signal.SIGTERM in asked else INTERRUPTED
     except BrokenPipeError:  # the reader of a pipe (head, less) has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
         if debug:
             traceback.print_exc()
+        if asked:  # readers of foreign files, safetensors for one, turn an interruption into an error of their own
+            _say("stopped")
+            return TERMINATED if signal.SIGTERM in asked else INTERRUPTED
         text, code = _explain(error)
         _say(text)
         return code
 
 
-class Terminated(KeyboardInterrupt):
-    """The process was asked to end (SIGTERM), as batch systems and containers do some seconds before they kill it."""
-
-
 @contextmanager
-def _stopping_in_order() -> Iterator[threading.Event]:
-    """Within it SIGTERM stops a command as Ctrl-C does; the event is set once that has happened."""
-    asked = threading.Event()
+def _stopping_in_order(asked: list[int]) -> Iterator[None]:
+    """Within it SIGTERM, which batch systems and containers send before they kill, stops a command as Ctrl-C does.
 
-    def stop(*_: object) -> None:
-        asked.set()
-        raise Terminated
+    Args:
+        asked: takes the numbers of the signals that came.
+    """
+
+    def stop(number: int, _: object) -> None:
+        asked.append(number)
+        raise KeyboardInterrupt
 
     if threading.current_thread() is not threading.main_thread():  # signals are the main thread's
-        yield asked
+        yield
         return
-    before = signal.signal(signal.SIGTERM, stop)
+    before = {
+        number: signal.signal(number, stop)
+        for number in (signal.SIGINT, signal.SIGTERM)
+        if signal.getsignal(number) is not signal.SIG_IGN  # as for what a shell started with & and nohup
+    }
     try:
-        yield asked
+        yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class _ToTerminal(logging.Handler):

@@ -62,8 +62,9 @@ class VideoProgress:
             self._bars.stop()
             self._bars = None
         if self._prober is not None and self._asked is not None:
-            self._asked.abort()
-            self._prober.join()
+            while self._prober.is_alive():  # it may be starting its process, which cannot be ended before
+                self._asked.abort()
+                self._prober.join(0.02)
 
     def look_ahead(
         self, videos: Sequence[Input], timeline: Timeline, known: Callable[[int], None] | None = None

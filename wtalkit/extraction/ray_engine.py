@@ -100,6 +100,10 @@ class RayEngine:
     ) -> Generator[Event[Result], None, None]:
         """Work on many videos; events come as they happen, of the progress of a video only the last.
 
+        Tasks of a run that is given up end by themselves, or with :meth:`close`. They are not cancelled: Ray ends this
+        very process when the result of a task arrives that it has written off, and a task that is interrupted while
+        its worker imports something leaves a worker that fails at every video after.
+
         Args:
             videos: taken up in this order.
             begin: called here before a video is sent away; a result means that it need not be.
@@ -114,6 +118,7 @@ class RayEngine:
         while waiting or again or running:
             has_room = len(running) < self._cluster.slots() + _AHEAD
             due = next((task for task in again if task.due_s <= time.monotonic()), None)
+            started = has_room and (due is not None or bool(waiting))
             if has_room and due is not None:
                 again.remove(due)
                 running[self._submit(due)] = due
@@ -125,7 +130,6 @@ class RayEngine:
                     yield Done(task.video, found)
                 else:
                     running[self._submit(task)] = task
-            started = has_room and (due is not None or bool(waiting))
             ended = self._cluster.first_ready(list(running), 0.0 if started else _LOOK_S)
             if ended is None:
                 continue
