@@ -19,7 +19,7 @@ from wtalkit.errors import InputError, MachineError, PredictionsError, UsageErro
 from wtalkit.features.store import feature_paths
 from wtalkit.inputs import Failure, Input
 from wtalkit.segments import Detections, Segment
-from wtalkit.status import StatusFile, VideoStatus
+from wtalkit.status import StatusFile, VideoStatus, read_status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,6 +48,7 @@ class AnswerFolder:
             raise UsageError("is a file, answers need a folder", file=there, remedy="Use another --out")
         self.folder, self.detector, self.show = folder, detector, show
         self._status = StatusFile(folder)
+        self._known = read_status(folder)
         self._asked = _question(json.loads(to_text(document([], (), detector, show)))["external_data"])
         if folder.is_dir():
             atomic.sweep(folder)
@@ -65,7 +66,7 @@ class AnswerFolder:
                 return None
             if facts["status"] != "ok" and self.detector.on_partial != "keep":
                 return None
-            return _detections(each, facts, value["results"][each.key], self.detector)
+            found = _detections(each, facts, value["results"][each.key], self.detector)
         except (
             AttributeError,
             LookupError,
@@ -77,6 +78,10 @@ class AnswerFolder:
             PredictionsError,
         ):
             return None  # of another program, or damaged: it is made again
+        status = VideoStatus.of_detections(found)
+        if self._known.get(each.key) != status:  # a kill came between the answer and its line
+            self._status.add(status)
+        return found
 
     def keep(self, each: Input, answer: Detections | Failure) -> Detections | Failure:
         """Write an answer and the status of its video; gives the failure if its name cannot be that of a file.

@@ -132,7 +132,7 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[str, int], Path]]:
 
     yield make
     for folder in mounted:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
+        subprocess.run(["umount", "-l", "-l", str(folder)], check=True)
 
 
 @pytest.fixture
@@ -152,7 +152,7 @@ def read_only() -> Iterator[Callable[[Path], None]]:
     yield protect
     for folder in changed:
         if os.geteuid() == 0:
-            subprocess.run(["umount", "-l", str(folder)], check=True)
+            subprocess.run(["umount", "-l", "-l", str(folder)], check=True)
         else:
             folder.chmod(0o755)
 

@@ -282,7 +282,7 @@ def disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
 
     yield size
     if mounted:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
+        subprocess.run(["umount", "-l", "-l", str(folder)], check=True)
 
 
 @pytest.mark.parametrize("kib", [16, 36, 52, 68])
