@@ -55,6 +55,16 @@ def test_an_answer_is_found_again(detector: Detector, entry: Input, answer: Dete
     assert sorted(path.name for path in Path("answers").iterdir()) == ["a.json", STATUS_FILE]
 
 
+def test_a_kill_between_an_answer_and_its_line(detector: Detector, entry: Input, answer: Detections) -> None:
+    path = Path("answers") / STATUS_FILE
+    whole = path.read_bytes()
+    path.unlink()
+    folder = AnswerFolder(Path("answers"), detector, SHOW)
+    assert folder.find(entry) == answer
+    folder.close()
+    assert path.read_bytes() == whole
+
+
 def test_nothing_is_found_where_nothing_is(detector: Detector, entry: Input) -> None:
     assert find(detector, entry) is None
     Path("answers").mkdir()
