@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from wtalkit.errors import DiskFull, MachineError
 from wtalkit.inputs import Failure
-from wtalkit.status import STATUS_FILE, State, StatusFile, VideoStatus, read_status, tally
+from wtalkit.status import STATUS_FILE, State, StatusFile, VideoStatus, read_status
 from wtalkit.video.info import DecodeReport
 
 KEYS = [f"{letter}/{number}" for letter in "abcd" for number in range(25)]
@@ -242,10 +242,3 @@ def test_of_failure_says_what_was_decoded() -> None:
     assert status.warnings == ("odd",)
     plain = VideoStatus.of_failure("a", Failure("a.mp4", "empty file"), None)
     assert (plain.state, plain.decoded_s, plain.expected_s, plain.gaps) == ("failed", None, None, ())
-
-
-def test_tally_names_every_state() -> None:
-    assert tally([]) == {"done": 0, "partial": 0, "skipped": 0, "failed": 0}
-    assert tally([done("a"), done("b"), VideoStatus("c", "c", "failed")]) == {
-        "done": 2, "partial": 0, "skipped": 0, "failed": 1,
-    }  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -23,6 +24,8 @@ _UMASK = os.umask(0o077)
 os.umask(_UMASK)  # it can only be read by setting it, which is for the whole process and so not for several threads
 
 TEMPORARY_SUFFIX = ".wtalkit-partial"
+_RUST = re.compile(r"\(os error (\d+)\)")
+"""How libraries written in Rust, safetensors for one, end what is no OSError of Python's."""
 _ABANDONED_S = 3600.0
 """Where files cannot be locked: seconds without a change after which nobody is writing a temporary any more."""
 
@@ -64,7 +67,7 @@ def atomic_path(path: str | os.PathLike[str], *, claim: bool = False, apart: boo
         temporary.replace(final)
         temporary = None  # from here on the name belongs to whoever claims the file next
         sync_folder(final.parent)
-    except OSError as error:
+    except Exception as error:
         if (translated := disk_error(error, final)) is not None:
             raise translated from error
         raise
@@ -143,13 +146,31 @@ def is_at(handle: int, path: Path) -> bool:
         return False
 
 
-def disk_error(error: OSError, path: Path) -> MachineError | None:
+def disk_error(error: Exception, path: Path) -> MachineError | None:
     """What a failure to write ``path`` means to a person; None for failures of another kind."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    number = error.errno if isinstance(error, OSError) else None
+    if number is None and (told := _RUST.search(str(error))):
+        number = int(told[1])
+    if number in (errno.ENOSPC, errno.EDQUOT):
         return DiskFull("no space left on the disk", file=path, remedy="Free some and run again")
-    if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+    if number in (errno.EACCES, errno.EROFS, errno.EPERM):
         return MachineError("the folder cannot be written to", file=path.parent)
     return None
+
+
+@contextmanager
+def disk_errors_named(path: Path) -> Iterator[None]:
+    """Within it a failure to write ``path`` for want of space or rights is told in a user's words.
+
+    Raises:
+        MachineError: the disk is full or the folder read-only.
+    """
+    try:
+        yield
+    except OSError as error:
+        if (translated := disk_error(error, path)) is not None:
+            raise translated from error
+        raise
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

@@ -162,7 +162,7 @@ def save_model(
         inner = proposer.model.state_dict().items()
         tensors |= {f"{PROPOSER}{key}": value.detach().cpu().contiguous() for key, value in inner}
     text = json.dumps(header.model_dump(mode="json"), ensure_ascii=False, allow_nan=False)
-    with atomic_path(path) as temporary:
+    with atomic_path(path, apart=True) as temporary:
         save_file(tensors, temporary, metadata={METADATA_KEY: text})
 
 

@@ -6,7 +6,6 @@ numpy's own reader takes headers of any length into memory, and lets the errors 
 from __future__ import annotations
 
 import ast
-import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -43,11 +42,6 @@ class NpyHeader:
     shape: tuple[int, ...]
     fortran: bool
     start: int
-
-    @property
-    def data_bytes(self) -> int:
-        """Bytes that the data of an array of numbers takes."""
-        return math.prod(self.shape) * self.dtype.itemsize
 
 
 def read_header(content: memoryview) -> NpyHeader:

@@ -30,8 +30,6 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 LATEST = "latest"
-_TENSORS = ".tmp??????"
-"""What safetensors calls a file that it has not finished; it renames it to the name it was given, as we do then."""
 _NAME = re.compile(r"(?P<stamp>\d{8}T\d{6}Z)-(?P<method>.+?)(?:\.(?P<number>\d+))?")
 
 
@@ -160,9 +158,6 @@ def alone_in(run: Run, waiting: Callable[[], None] | None = None) -> Iterator[No
                 waiting()
             _lock(handle, wait=True)
         sweep(run.folder)
-        for leftover in run.folder.rglob(_TENSORS):
-            with suppress(OSError):
-                leftover.unlink()
         yield
     finally:
         if handle is not None:
@@ -205,8 +200,10 @@ def _is_beginning(run: Run) -> bool:
     """Whether there is nothing but half-written files, and perhaps the config of a proposer."""
     if run.config.exists() or run.finished:
         return False
-    files = (path for path in run.folder.rglob("*") if not path.is_dir())
-    return all(path.name == run.config.name or path.name.endswith(TEMPORARY_SUFFIX) for path in files)
+    files = (path.relative_to(run.folder) for path in run.folder.rglob("*") if not path.is_dir())
+    return all(
+        path.name == run.config.name or any(part.endswith(TEMPORARY_SUFFIX) for part in path.parts) for path in files
+    )
 
 
 @contextmanager
@@ -266,6 +263,11 @@ def is_marked(run: Run) -> bool:
     """Whether ``latest`` names this run."""
     found = resolve(run.folder.parent / LATEST)
     return found is not None and found.folder == run.folder.resolve()
+
+
+def is_done(run: Run) -> bool:
+    """Whether there is nothing to go on with: the model is there, and it was not killed before ``latest`` named it."""
+    return run.finished and not (run.config.is_file() and run == newest(run.folder.parent) and not is_marked(run))
 
 
 def resolve(path: str | os.PathLike[str]) -> Run | None:

@@ -10,12 +10,10 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections import Counter
-from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from wtalkit import __version__
 from wtalkit.atomic import disk_error, locked_folder, write_text
@@ -193,12 +191,6 @@ def read_status(folder: str | os.PathLike[str]) -> dict[str, VideoStatus]:
         found = (VideoStatus.from_line(line) for line in lines)
         return {status.video: status for status in found if status is not None}
     return {}
-
-
-def tally(statuses: Iterable[VideoStatus]) -> dict[State, int]:
-    """How many videos are in each state; every state is named."""
-    counts = Counter(status.state for status in statuses)
-    return {state: counts[state] for state in cast("Sequence[State]", get_args(State))}
 
 
 def _finite(number: str) -> float:

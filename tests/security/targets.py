@@ -217,13 +217,13 @@ def _authors(content: bytes, folder: Path) -> object:
 
 
 def _status(content: bytes, folder: Path) -> object:
-    from wtalkit.status import StatusFile, read_status, tally
+    from wtalkit.status import StatusFile, read_status
 
     _written(folder / "status.jsonl", content)
     found = StatusFile(folder).tidy()
     again = read_status(folder)
     assert found == again
-    return tally(found.values())
+    return found
 
 
 def _classes(content: bytes, folder: Path) -> object:

@@ -104,6 +104,7 @@ def command(
     """
     from wtalkit import train
     from wtalkit.project import Project
+    from wtalkit.runs import all_runs, is_done
     from wtalkit.training.seeds import parse_seeds
 
     if seed is not None and seeds is not None:
@@ -114,7 +115,8 @@ def command(
     parts: dict[str, Any] = {"base": base, "plugins": tuple(plugin or ()), "without": _split(without)}
     study = None if seeds is None else _study(folder, method, parts, resume)
     trained: list[Run] = []
-    unfinished = _unfinished(folder)
+    before = set(all_runs(folder))
+    done = {run for run in before if is_done(run)}
     try:
         for number in [seed] if study is None or seeds is None else study.in_order(parse_seeds(seeds)):
             member = study.members.get(number) if study is not None and number is not None else None
@@ -139,8 +141,15 @@ def command(
         }  # fmt: skip
         again = [word for name, values in given.items() for value in values if value for word in (name, str(value))]
         command = shlex.join(["wtalkit", "train", "--method", method, *again, "--resume"])
-        begun = trained or (_unfinished(folder) if resume else _unfinished(folder) - unfinished)
-        terminal.fail(f"stopped. {command} goes on where it was." if begun else "stopped before anything was begun.")
+        now = all_runs(folder)
+        ended = [run for run in now if is_done(run) and run not in done]
+        begun = [run for run in now if not is_done(run) and (resume or run not in before)]
+        if begun or (study is not None and ended):
+            terminal.fail(f"stopped. {command} goes on where it was.")
+        elif ended:
+            terminal.fail(f"stopped when the training had just ended: the model is in {ended[-1].model}")
+        else:
+            terminal.fail("stopped before anything was begun.")
         return 130
     for run in trained:
         terminal.write(f"model in {run.model}")
@@ -193,12 +202,6 @@ class _StepBar:
     def say(self, sentence: str) -> None:
         """Something was decided."""
         self.terminal.remark(sentence)
-
-
-def _unfinished(folder: Path) -> set[Run]:
-    from wtalkit.runs import all_runs
-
-    return {run for run in all_runs(folder) if not run.finished}
 
 
 def _tell_left_out(terminal: Terminal, trained: list[Run]) -> None:

@@ -92,7 +92,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """
     state = {"schema": SCHEMA, "step": checkpoint.step, "digest": checkpoint.digest, "batches": checkpoint.batches}
     tensors = {name: value.detach().cpu().contiguous() for name, value in checkpoint.tensors.items()}
-    with atomic_path(path) as temporary:
+    with atomic_path(path, apart=True) as temporary:
         save_file(tensors, temporary, metadata={"wtalkit.training": json.dumps(state)})
 
 

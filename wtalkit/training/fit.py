@@ -16,7 +16,6 @@ from wtalkit.proposals import Proposer, Supervision, strongest
 from wtalkit.runs import Run
 from wtalkit.training.calibrate import Calibration, calibrate
 from wtalkit.training.data import TrainingSet
-from wtalkit.training.disk import disk_errors_named
 from wtalkit.training.plan import Plan
 from wtalkit.training.recipes import Recipe
 from wtalkit.training.resuming import PROPOSALS_MARK
@@ -284,8 +283,7 @@ def _save(
         proposals=plan.proposals,
         provenance=provenance,
     )
-    with disk_errors_named(run.model):
-        save_model(run.model, model, header, proposer=None if candidates is None else candidates.proposer)
+    save_model(run.model, model, header, proposer=None if candidates is None else candidates.proposer)
 
 
 @contextmanager

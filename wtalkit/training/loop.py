@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from wtalkit.atomic import write_text
+from wtalkit.atomic import disk_errors_named, write_text
 from wtalkit.errors import FeaturesError, TrainingDiverged
 from wtalkit.methods.composition import Model, total_loss
 from wtalkit.methods.interface import Progress, Term
@@ -25,7 +25,6 @@ from wtalkit.runs import Run
 from wtalkit.training import checkpoint as state
 from wtalkit.training.batches import Batches
 from wtalkit.training.checkpoint import Checkpoint
-from wtalkit.training.disk import disk_errors_named
 from wtalkit.training.forward import training_forward
 from wtalkit.training.proposal_batches import ProposalBatches
 from wtalkit.training.settings import TrainSettings
@@ -178,9 +177,7 @@ class Loop:
             **state.named(state.optimizer_tensors(self._optimizer, self.model), "optimizer"),
             **state.named(state.random_tensors(self._gpus), "random"),
         }
-        with disk_errors_named(self.run.checkpoint):
-            found = Checkpoint(self.step, self._digest, self.batches.state(), tensors)
-            state.save_checkpoint(self.run.checkpoint, found)
+        state.save_checkpoint(self.run.checkpoint, Checkpoint(self.step, self._digest, self.batches.state(), tensors))
 
     def _advance(self) -> Step:
         rate = learning_rate(self.settings, self.step)

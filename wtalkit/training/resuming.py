@@ -88,7 +88,7 @@ def _unfinished(out: Path, parts: Sequence[str], without: Sequence[str], proposa
     """
     others = []
     for run in reversed(runs.all_runs(out)):
-        if run.finished and not _lacks_its_mark(run):
+        if runs.is_done(run):
             continue
         kept = Plan.read(run.config)
         if (kept.parts, sorted(kept.without)) == (tuple(parts), sorted(without)) and kept.has_maker(proposals):
@@ -101,11 +101,6 @@ def _unfinished(out: Path, parts: Sequence[str], without: Sequence[str], proposa
         file=out,
         remedy="Start one without --resume",
     )
-
-
-def _lacks_its_mark(run: Run) -> bool:
-    """Whether it was killed between its last two acts: the model is there, and ``latest`` does not name it."""
-    return run.config.is_file() and run == runs.newest(run.folder.parent) and not runs.is_marked(run)
 
 
 def kept_plan(run: Run, asked: Plan, seed: int | None) -> Plan:
