@@ -8,95 +8,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from wtalkit.documents import read_json
-from wtalkit.errors import ConfigError, ModelError
+from wtalkit.errors import ModelError
 from wtalkit.methods import METHODS, MethodEntry
 from wtalkit.methods.papers import PAPERS, Paper
 from wtalkit.proposals import Proposer, Supervision
+from wtalkit.published import Gain, PublishedRow, Source, Strict, load_published, read_bundled
 from wtalkit.suggest import remedy
 from wtalkit.zoo import bundled_dir
 
-Percent = dict[str, float]
 MAIN_PROTOCOL = "seconds"
 """What a listing shows where trainings were scored in several ways: wtalkit's own evaluation."""
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Source(_Strict):
-    """Where a published figure stands."""
-
-    document: str
-    printed_as: str
-
-
-class PublishedRow(_Strict):
-    """A row of a paper's table.
-
-    Attributes:
-        headline: the one that a listing shows for its data set.
-        checked: False where it was not compared with the paper.
-        supervision: ``weak`` (labels per video) or ``points`` (a labelled frame per action), the proposer's included.
-        proposer: whose proposals a method on proposals scored; None where that is not printed.
-        without: parts left out, in an ablation; as ``--without`` names them.
-        value: of a figure whose column is not known.
-    """
-
-    method: str
-    dataset: str
-    source: str
-    map: Percent
-    averages: Percent
-    base: str | None = None
-    headline: bool = False
-    checked: bool = True
-    supervision: Literal["weak", "points"] = "weak"
-    proposer: str | None = None
-    without: tuple[str, ...] = ()
-    value: float | None = None
-    note: str | None = None
-
-
-class Gain(_Strict):
-    """Points of mAP that a paper says a plug-in adds to a base."""
-
-    method: str
-    base: str
-    dataset: str
-    source: str
-    threshold: str | None
-    gain: float
-    note: str | None = None
-
-
-class Published(_Strict):
-    """``published.json``."""
-
-    format: Literal[1] = 1
-    unit: str = ""
-    sources: dict[str, Source] = Field(default_factory=dict)
-    rows: tuple[PublishedRow, ...] = ()
-    ablations: tuple[PublishedRow, ...] = ()
-    gains: tuple[Gain, ...] = ()
-    silent: dict[str, str] = Field(default_factory=dict)
-    """Methods without a figure for the listing, and why."""
-
-
-class MeanStd(_Strict):
+class MeanStd(Strict):
     """Over seeds; ``std`` is the sample standard deviation, None of one seed."""
 
     mean: float
     std: float | None = None
 
 
-class MeasuredRow(_Strict):
+class MeasuredRow(Strict):
     """Trainings measured here, over seeds.
 
     Attributes:
@@ -132,14 +67,14 @@ class MeasuredRow(_Strict):
     note: str | None = None
 
 
-class Measured(_Strict):
+class Measured(Strict):
     """``measured.json``."""
 
     format: Literal[1] = 1
     rows: tuple[MeasuredRow, ...] = ()
 
 
-class Option(_Strict):
+class Option(Strict):
     """One hyper-parameter of a method."""
 
     name: str
@@ -147,7 +82,7 @@ class Option(_Strict):
     meaning: str
 
 
-class Description(_Strict):
+class Description(Strict):
     """What a method's code says of itself, see :mod:`wtalkit.methods.description`."""
 
     parameters: int
@@ -155,7 +90,7 @@ class Description(_Strict):
     options: tuple[Option, ...]
 
 
-class Descriptions(_Strict):
+class Descriptions(Strict):
     """``methods.json``."""
 
     format: Literal[1] = 1
@@ -261,9 +196,9 @@ def catalogue() -> dict[str, Card]:
         ConfigError: one of the files is damaged.
     """
     folder = bundled_dir()
-    published = _read(folder / "published.json", Published)
-    measured = _read(folder / "measured.json", Measured)
-    described = _read(folder / "methods.json", Descriptions)
+    published = load_published()
+    measured = read_bundled("measured.json", Measured)
+    described = read_bundled("methods.json", Descriptions)
     return {
         name: Card(
             name=name,
@@ -292,19 +227,3 @@ def card(name: str) -> Card:
     if name not in cards:
         raise ModelError(f"there is no method {name!r}", remedy=remedy(name, cards))
     return cards[name]
-
-
-FileT = TypeVar("FileT", Published, Measured, Descriptions)
-
-
-def _read(path: Path, kind: type[FileT]) -> FileT:
-    """A data file; one that is not there is empty."""
-    if not path.is_file():
-        return kind()
-    value, _ = read_json(path, error=ConfigError)
-    try:
-        return kind.model_validate(value)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(step) for step in first["loc"])
-        raise ConfigError(f"is not usable ({where}: {first['msg']})", file=path) from error

@@ -1,8 +1,9 @@
 """Read the ActivityNet JSON schema: ``{"database": {video: {"subset", "duration", "annotations": [...]}}}``.
 
-THUMOS14, ActivityNet and most public packs come in it. Three liberties of ours: ``video_labels`` holds weak labels that
-differ from the annotated instances, an annotation without ``segment`` is a weak label, and ``point``, the second of one
-frame of the action, may stand beside ``segment`` or in its place.
+THUMOS14, ActivityNet and most public packs come in it. Four liberties of ours: ``video_labels`` holds weak labels that
+differ from the annotated instances, an annotation without ``segment`` is a weak label, ``point``, the second of one
+frame of the action, may stand beside ``segment`` or in its place, and ``ambiguous`` lists the intervals of a video that
+THUMOS14 marks so.
 """
 
 from __future__ import annotations
@@ -96,6 +97,9 @@ class _Reader:
             tuple(sorted(weak)),
             tuple(segments),
             tuple(points),
+            ambiguous=self._ambiguous(key, entry.get("ambiguous")),
+            fps=_positive(entry.get("fps")),
+            frames=None if (frames := _positive(entry.get("frames"))) is None else int(frames),
         )
 
     def _annotations(self, key: str, entries: Any) -> tuple[set[str], list[Instance], list[Point]]:
@@ -134,6 +138,14 @@ class _Reader:
         self._complain(key, f"{key!r}: its video_labels are not a list of names")
         return set()
 
+    def _ambiguous(self, key: str, intervals: Any) -> tuple[tuple[float, float], ...]:
+        if intervals is None:
+            return ()
+        if isinstance(intervals, list) and all(_is_segment(interval) for interval in intervals):
+            return tuple((float(start), float(end)) for start, end in intervals)
+        self._complain(key, f"{key!r}: its ambiguous intervals are not a list of two finite numbers each")
+        return ()
+
     def _duration(self, key: str, value: Any) -> float | None:
         if value is None:
             return None
@@ -148,9 +160,16 @@ class _Reader:
 
 
 def _instance(label: str, segment: Any) -> Instance | None:
-    if not (isinstance(segment, list) and len(segment) == 2 and all(_is_number(value) for value in segment)):
-        return None
-    return Instance(float(segment[0]), float(segment[1]), label)
+    return Instance(float(segment[0]), float(segment[1]), label) if _is_segment(segment) else None
+
+
+def _is_segment(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(_is_number(bound) for bound in value)
+
+
+def _positive(value: Any) -> float | None:
+    """A fact of the video that nothing is computed with: what packs write in place of an unknown one is unknown."""
+    return float(value) if _is_number(value) and value > 0 else None
 
 
 def _is_number(value: Any) -> bool:

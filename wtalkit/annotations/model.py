@@ -43,6 +43,9 @@ class VideoAnnotation:
         segments: when they happen, in file order; empty for weakly labelled videos.
         points: one labelled frame of each, in file order; empty where nobody marked any.
         line: line of ``labels.csv`` that first names the video.
+        ambiguous: start and end, seconds, of stretches that show something like an action; THUMOS14 marks them.
+        fps: frames per second of the video; None when the file does not say.
+        frames: how many it has; None when the file does not say.
     """
 
     subset: str | None = None
@@ -51,6 +54,9 @@ class VideoAnnotation:
     segments: tuple[Instance, ...] = ()
     points: tuple[Point, ...] = ()
     line: int | None = None
+    ambiguous: tuple[tuple[float, float], ...] = ()
+    fps: float | None = None
+    frames: int | None = None
 
 
 @dataclass(frozen=True)
@@ -112,11 +118,13 @@ class Annotations:
 
     def weak(self) -> Annotations:
         """The same videos without any instance or point: what a method may see that learns from labels per video."""
-        return replace(self, videos={key: replace(video, segments=(), points=()) for key, video in self.videos.items()})
+        unseen: dict[str, Any] = {"segments": (), "points": (), "ambiguous": ()}
+        return replace(self, videos={key: replace(video, **unseen) for key, video in self.videos.items()})
 
     def pointed(self) -> Annotations:
         """The same videos without any instance, with their points: what a method may see that learns from points."""
-        return replace(self, videos={key: replace(video, segments=()) for key, video in self.videos.items()})
+        unseen: dict[str, Any] = {"segments": (), "ambiguous": ()}
+        return replace(self, videos={key: replace(video, **unseen) for key, video in self.videos.items()})
 
     def to_activitynet(self) -> dict[str, Any]:
         """The ActivityNet JSON document of these annotations."""
@@ -125,13 +133,15 @@ class Annotations:
             entry: dict[str, Any] = {}
             if video.subset is not None:
                 entry["subset"] = video.subset
-            if video.duration_s is not None:
-                entry["duration"] = video.duration_s
+            facts = {"duration": video.duration_s, "fps": video.fps, "frames": video.frames}
+            entry.update({name: value for name, value in facts.items() if value is not None})
             entry["video_labels"] = list(video.labels)
             entry["annotations"] = [
                 {"segment": [instance.start_s, instance.end_s], "label": instance.label} for instance in video.segments
             ]
             entry["annotations"] += [{"point": point.at_s, "label": point.label} for point in video.points]
+            if video.ambiguous:
+                entry["ambiguous"] = [list(interval) for interval in video.ambiguous]
             database[key] = entry
         return {"version": self.version or "", "database": database}
 

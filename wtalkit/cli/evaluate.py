@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,9 +23,11 @@ from wtalkit.cli.options import (
     Verbose,
 )
 from wtalkit.cli.terminal import Terminal, count
+from wtalkit.errors import ConfigError
 
 _COLUMN = 7
-"""Characters a column of numbers takes."""
+"""Characters a column of numbers takes, at most."""
+_GAP = 2
 
 
 def command(
@@ -36,8 +39,39 @@ def command(
     ground_truth: GroundTruth = None,
     subset: Subset = None,
     tiou: Annotated[
-        str, typer.Option(metavar="A:B:STEP", help="tIoU thresholds, both ends included; 0.5 and 0.5,0.75 work too.")
-    ] = "0.1:0.7:0.1",
+        str | None,
+        typer.Option(
+            metavar="A:B:STEP",
+            help="tIoU thresholds, both ends included; 0.5 and 0.5,0.75 work too. "
+            "Default: 0.1:0.7:0.1, or the protocol's.",
+            show_default=False,
+        ),
+    ] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="D", help="Ground truth of thumos14, activitynet1.2 or activitynet1.3, instead of a file."
+        ),
+    ] = None,
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            metavar="P",
+            help="Score as thumos14-co2net, thumos14-pmil, thumos14-lac or activitynet (the official code).",
+        ),
+    ] = None,
+    nms: Annotated[
+        str | None,
+        typer.Option(metavar="KIND", help="Suppress overlapping predictions first: softnms, lac or none."),
+    ] = None,
+    rule: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=SETTING", help="Change a rule of the protocol, as its line on stderr names them."),
+    ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(metavar="X", help="Show published rows beside: paper:SEAL, paper:TSSAM, CO2-Net, ..."),
+    ] = None,
     assume_spec: AssumeSpec = None,
     proposals: Proposals = None,
     json: Json = False,
@@ -56,10 +90,15 @@ def command(
     with terminal.status("scoring"):
         result = evaluate(
             predictions, model=model, features=features, ground_truth=ground_truth, subset=subset, tiou=tiou,
+            dataset=dataset, protocol=protocol, nms=nms, rules=_rules(rule or ()), against=against,
             assume_spec=assume_spec, proposals=proposals,
         )  # fmt: skip
     if predictions is None:
         terminal.remark(f"model {result['model']['name']} ({result['model']['chosen_by']})")
+    if dataset or protocol or nms or rule:
+        terminal.remark(_told(result["protocol"]))
+    for note in result["notes"]:
+        terminal.remark(note)
     for warning in result["warnings"]:
         terminal.warn(warning)
     if json:
@@ -80,9 +119,51 @@ def _show(terminal: Terminal, result: dict[str, Any]) -> None:
     keys = _fitting(list(result["map"]), max(len(label) for label, _ in rows))
     table = [(label, *_percent(values, keys, sum(values.values()) / len(values))) for label, values in rows]
     table.append(("mAP", *_percent(result["map"], keys, result["average_map"])))
-    terminal.table(("AP in %", *keys, "mean"), table, right=range(1, len(keys) + 2), gap=2)
+    terminal.table(("AP in %", *keys, "mean"), table, right=range(1, len(keys) + 2), gap=_GAP)
     if told := attribution(result.get("model", {})):
         terminal.write(told)
+    if "against" in result:
+        terminal.write()
+        _show_against(terminal, result)
+
+
+def _show_against(terminal: Terminal, result: dict[str, Any]) -> None:
+    """The mean beside published ones, and below it what has to be known to compare them."""
+    from wtalkit.against import all_keys, cells
+
+    keys = all_keys(result)
+    while True:
+        header, lines, footnotes = cells(result, keys)
+        widths = [max(map(len, column)) for column in zip(header, *lines, strict=True)]
+        if len(keys) == 1 or sum(widths) + _GAP * (len(widths) - 1) <= _room():
+            break
+        keys = keys[::-1][::2][::-1]  # the last is the average that papers are compared by
+    terminal.table(header, lines, right=range(2, len(header) - 1), gap=_GAP)
+    for footnote in footnotes:
+        terminal.write(footnote)
+
+
+def _rules(settings: Sequence[str]) -> dict[str, str]:
+    """``NAME=SETTING`` of the command line.
+
+    Raises:
+        ConfigError: one is not of this form.
+    """
+    found: dict[str, str] = {}
+    for text in settings:
+        name, equals, setting = text.partition("=")
+        if not equals:
+            raise ConfigError(f"--rule {text!r} has no setting", remedy="Write it as --rule clip=none")
+        found[name.strip()] = setting.strip()
+    return found
+
+
+def _told(protocol: dict[str, Any]) -> str:
+    """Every rule with its setting, in one line."""
+    facts = {name: value for name, value in protocol.items() if name not in ("name", "source", "tiou") and value}
+    thresholds = ", ".join(f"{value:g}" for value in protocol["tiou"])
+    name = f"protocol {protocol['name']}" if protocol["name"] else "no protocol"
+    return f"{name}: {'; '.join(f'{key} {value}' for key, value in facts.items())}; tiou {thresholds}"
 
 
 def _percent(values: dict[str, float], keys: list[str], mean: float) -> list[str]:
@@ -91,7 +172,11 @@ def _percent(values: dict[str, float], keys: list[str], mean: float) -> list[str
 
 def _fitting(keys: list[str], label_width: int) -> list[str]:
     """As many thresholds as the terminal has room for; the mean is over all of them anyway."""
-    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000
-    while len(keys) > 1 and label_width + _COLUMN * (len(keys) + 1) > room:
+    while len(keys) > 1 and label_width + _COLUMN * (len(keys) + 1) > _room():
         keys = keys[::2]
     return keys
+
+
+def _room() -> int:
+    """Columns of the terminal; without one, as many as anything needs."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000

@@ -14,7 +14,8 @@ from wtalkit.cli.terminal import Terminal
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from wtalkit.catalogue import Card, MeasuredRow, PublishedRow
+    from wtalkit.catalogue import Card, MeasuredRow
+    from wtalkit.published import PublishedRow
 
 ROLES = {"base": "base", "plugin": "plug-in", "proposals": "on proposals"}
 PUBLISHED = {"THUMOS14": "T14", "ActivityNet 1.2": "A1.2", "ActivityNet 1.3": "A1.3"}
@@ -249,7 +250,8 @@ def _label(row: PublishedRow) -> str:
 
     part = f"w/o {','.join(row.without)}" if row.without else "whole"
     of = f" on {row.proposer}'s" if row.proposer else ""
-    if METHODS[row.method].role == "proposals" and not row.proposer:
+    entry = METHODS.get(row.method or "")
+    if entry is not None and entry.role == "proposals" and not row.proposer:
         of = " (proposer not stated)"
     elif row.proposer or row.supervision == "points":
         of += f" ({described('point-level' if row.supervision == 'points' else 'video-level')})"

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from wtalkit.evaluation.predictions import Results
 
+Floats = NDArray[np.float64]
 Rule = Literal["snippets", "seconds"]
 SLACK = 1e-6  # snippets: a boundary that came out of seconds may lie this far below the whole number it was
 
@@ -60,14 +61,27 @@ def touches(
     ``snippets``: an interval is rounded to whole snippets (to the even one at a half), a segment is cut to them, and
     they touch when they share one. ``seconds``: they touch when they share any time at all.
     """
-    segments = np.asarray(segments_s, dtype=np.float64).reshape(-1, 2)
-    intervals = np.asarray(intervals_s, dtype=np.float64).reshape(-1, 2)
     if rule == "snippets":
-        # A segment that is not a number touches nothing, as below.
-        segments = np.trunc(segments * fps / stride + SLACK)
-        intervals = np.round(intervals * fps / stride)
-    elif rule != "seconds":
+        return snippets_touch(np.asarray(segments_s, dtype=np.float64) * fps / stride + SLACK, intervals_s, fps, stride)
+    if rule != "seconds":
         raise ValueError(f"rule must be snippets or seconds, got {rule!r}")
+    return _share(_pairs(segments_s), _pairs(intervals_s))
+
+
+def snippets_touch(
+    segments: ArrayLike, intervals_s: ArrayLike, fps: float = 25.0, stride: int = 16
+) -> NDArray[np.bool_]:
+    """:func:`touches` by ``snippets``, of segments that are in snippets already, [N, 2], cut to whole ones here."""
+    # A segment that is not a number touches nothing, as below.
+    return _share(np.trunc(_pairs(segments)), np.round(_pairs(intervals_s) * fps / stride))
+
+
+def _share(segments: Floats, intervals: Floats) -> NDArray[np.bool_]:
+    """Whether each segment has a part in common with one of the intervals."""
     first = np.maximum(segments[:, None, 0], intervals[None, :, 0])
     last = np.minimum(segments[:, None, 1], intervals[None, :, 1])
     return np.asarray((first < last).any(axis=1))
+
+
+def _pairs(values: ArrayLike) -> Floats:
+    return np.asarray(values, dtype=np.float64).reshape(-1, 2)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from wtalkit.annotations.model import Annotations
 from wtalkit.errors import AnnotationsError
-from wtalkit.evaluation.average_precision import ClassMatches, Floats, mean_over_classes
-from wtalkit.evaluation.scoring import clean
-from wtalkit.evaluation.tables import GroundTruth, Scored, annotations_of, match_all, results_of
+from wtalkit.evaluation.average_precision import ClassMatches, mean_over_classes
+from wtalkit.evaluation.preparing import prepare
+from wtalkit.evaluation.resampling import drawn_counts, resample
+from wtalkit.evaluation.rules import PLAIN, Rules
+from wtalkit.evaluation.tables import annotations_of
 from wtalkit.evaluation.thresholds import checked, tiou_key
+
+INTERVAL = (0.05, 0.95)
+"""Quantiles between which a score lies, if nothing else is said."""
 
 
 def bootstrap(
@@ -22,9 +27,10 @@ def bootstrap(
     *,
     subset: str | None = None,
     classes: Collection[str] | None = None,
+    rules: Rules = PLAIN,
     samples: int = 1000,
     seed: int = 0,
-    interval: tuple[float, float] = (0.05, 0.95),
+    interval: tuple[float, float] = INTERVAL,
 ) -> dict[str, Any]:
     """Intervals of mAP under resampling of the videos with replacement.
 
@@ -38,6 +44,7 @@ def bootstrap(
         tiou_thresholds: as for mAP.
         subset: the subset of the ground truth to score; None takes all of it.
         classes: score only these classes; None takes all.
+        rules: what is done to both before they are matched.
         samples: number of draws.
         seed: of the draws; the same seed gives the same intervals.
         interval: quantiles of the interval.
@@ -49,15 +56,28 @@ def bootstrap(
         AnnotationsError: no instance is left to find.
     """
     thresholds = checked(tiou_thresholds)
-    annotations = annotations_of(ground_truth).subset(subset)
-    truth = GroundTruth.of(annotations)
-    scored = clean(Scored.of(results_of(predictions), truth), truth).scored
-    matches = [
-        match for match in match_all(scored, truth, thresholds) if classes is None or match.label in frozenset(classes)
-    ]
+    annotations = annotations_of(ground_truth)
+    prepared = prepare(predictions, annotations, subset=subset, rules=rules)
+    matches = [match for match in prepared.matches(thresholds) if classes is None or match.label in frozenset(classes)]
     if not matches:
         raise AnnotationsError("holds no instance of the classes to score", file=annotations.path)
-    draws = _draws(matches, len(truth.videos), samples, seed)
+    return intervals_of(
+        matches, thresholds, videos=len(prepared.truth.videos), samples=samples, seed=seed, interval=interval
+    )
+
+
+def intervals_of(
+    matches: Sequence[ClassMatches],
+    thresholds: Sequence[float],
+    *,
+    videos: int,
+    samples: int = 1000,
+    seed: int = 0,
+    interval: tuple[float, float] = INTERVAL,
+) -> dict[str, Any]:
+    """What :func:`bootstrap` says of detections that were matched before; ``videos`` is how many can be drawn."""
+    draws = resample(matches, drawn_counts(videos, samples, seed))
+    draws = draws[~np.isnan(draws).any(axis=1)]
     draws -= draws.mean(axis=0) - mean_over_classes(matches)
     low, high = np.quantile(draws, interval, axis=0).clip(0, 1)
     average = np.quantile(draws.mean(axis=1), interval).clip(0, 1)
@@ -67,16 +87,3 @@ def bootstrap(
         "samples": len(draws),
         "interval": list(interval),
     }
-
-
-def _draws(matches: list[ClassMatches], videos: int, samples: int, seed: int) -> Floats:
-    """mAP of every draw, [samples, t]; draws without any instance are left out."""
-    random = np.random.default_rng(seed)
-    rows: list[Floats] = []
-    for _ in range(samples):
-        weights = np.zeros(videos + 1)  # the last stands for videos without ground truth, which are never drawn
-        weights[:videos] = np.bincount(random.integers(videos, size=videos), minlength=videos)
-        values = mean_over_classes(matches, weights)
-        if values.size:
-            rows.append(values)
-    return np.array(rows)
