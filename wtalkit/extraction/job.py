@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wtalkit.atomic import Busy, locked_folder
-from wtalkit.errors import FeaturesError, InputError
+from wtalkit.errors import InputError
 from wtalkit.extraction.featurizer import OnPartial, VideoFeaturizer
-from wtalkit.features.store import FeatureFile, FeatureWriter, feature_paths, read_features, read_record
+from wtalkit.features.folder import require_no_other_spec
+from wtalkit.features.store import FeatureFile, FeatureWriter, feature_paths, read_features
 from wtalkit.inputs import Failure, Input, attempt
 from wtalkit.status import VideoStatus
 
@@ -64,7 +65,8 @@ class ExtractionJob:
             FeaturesError: the folder holds features of another spec.
         """
         if not self.overwrite:
-            self._is_ours = _refuse_another_spec(self.folder, self.spec)
+            remedy = "Use another --out, or --overwrite to extract them again"
+            self._is_ours = require_no_other_spec(self.folder, self.spec, remedy)
 
     def here(self, featurizer: VideoFeaturizer) -> Callable[[Input, Lane], Extracted]:
         """The whole of it in a lane of this process, rows written as they come."""
@@ -175,22 +177,3 @@ class ExtractionJob:
             log.info("%s: %s", failure.path, failure.cause)
             return Extracted("partial", VideoStatus.of_failure(video.key, failure, self.spec, "skipped"))
         return Extracted(failure, VideoStatus.of_failure(video.key, failure, self.spec))
-
-
-def _refuse_another_spec(folder: Path, spec: FeatureSpec) -> bool:
-    """Whether there are features in the folder, which then are of this spec."""
-    found = False
-    for path in sorted(folder.rglob("*.json")):
-        if not path.with_name(f"{path.name[:-5]}.npy").exists():
-            continue
-        try:
-            there = read_record(path).spec
-        except InputError as error:
-            log.warning("%s", error)  # damaged: done again if its video is among the inputs
-            continue
-        if there != spec:
-            differing = "; ".join(spec.differences(there)) or "what is not known of them"
-            cause = f"holds features of {there}; asked for are features of {spec}: {differing}"
-            raise FeaturesError(cause, file=folder, remedy="Use another --out, or --overwrite to extract them again")
-        found = True
-    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ from wtalkit.errors import FeaturesError, InputError
 from wtalkit.features.record import FeatureRecord
 from wtalkit.features.spec import FeatureSpec
 from wtalkit.features.store import FeatureFile, feature_paths, read_features, read_record
+
+log = logging.getLogger(__name__)
 
 
 class FeatureFolder:
@@ -99,6 +102,32 @@ class FeatureFolder:
             raise FeaturesError(f"holds no features of {key!r}", file=self.path, remedy="Run wtalkit extract")
         with _as_dependency():
             return read_features(feature_paths(self.path, key)[0], assume=self.assume)
+
+
+def require_no_other_spec(folder: Path, spec: FeatureSpec, remedy: str) -> bool:
+    """Never mix two kinds of features in one folder without being told to.
+
+    Returns:
+        Whether there are features in the folder, which then are of this spec.
+
+    Raises:
+        FeaturesError: there are some of another spec; ``remedy`` says what to do.
+    """
+    found = False
+    for path in sorted(folder.rglob("*.json")):
+        if not path.with_name(f"{path.name[:-5]}.npy").exists():
+            continue
+        try:
+            there = read_record(path).spec
+        except InputError as error:
+            log.warning("%s", error)  # damaged: done again if its video is among those that are to come
+            continue
+        if there != spec:
+            differing = "; ".join(spec.differences(there)) or "what is not known of them"
+            cause = f"holds features of {there}; asked for are features of {spec}: {differing}"
+            raise FeaturesError(cause, file=folder, remedy=remedy)
+        found = True
+    return found
 
 
 @contextmanager

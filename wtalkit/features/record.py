@@ -33,6 +33,8 @@ class FeatureRecord(BaseModel):
         array_sha256: of the array's numbers, row after row; None where it was not noted.
         precision: numbers that the backbone computed in; the features are float32 whatever it is.
         wtalkit: version that wrote it.
+        imported_from: name of the pack's file, or files, that the array came from; None for one extracted here.
+        imported_bytes: how large that is, to notice that it was replaced.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -49,10 +51,13 @@ class FeatureRecord(BaseModel):
     array_sha256: str | None = None
     precision: str = "float32"
     wtalkit: str = ""
+    imported_from: str | None = None
+    imported_bytes: int | None = None
 
     def to_json(self) -> str:
         """The flat JSON document, spec and rest side by side."""
-        rest = self.model_dump(mode="json", exclude={"spec"})
+        of_packs = set() if self.imported_from else {"imported_from", "imported_bytes"}
+        rest = self.model_dump(mode="json", exclude={"spec", *of_packs})
         return json.dumps({"schema": SCHEMA, "video": rest.pop("video"), **self.spec.to_dict(), **rest}, indent=1)
 
     @classmethod

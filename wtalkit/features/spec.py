@@ -11,7 +11,7 @@ from wtalkit.errors import ConfigError, FeaturesError
 from wtalkit.suggest import remedy
 from wtalkit.timeline import Timeline
 
-_MAY_BE_UNKNOWN = ("weights_hash", "flow_version", "resize")
+_MAY_BE_UNKNOWN = ("weights_hash", "flow_version", "resize", "pack")
 
 
 class FeatureSpec(BaseModel):
@@ -32,6 +32,8 @@ class FeatureSpec(BaseModel):
         flow_version: version of its numbers.
         resize: shorter side in pixels before cropping.
         crop: side of the centre crop in pixels; None is the full frame.
+        pack: family of public packs they came in. The packs were made by different people with code and weights that
+            nobody named, so that two families differ where all else agrees. None for features extracted here.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -47,6 +49,7 @@ class FeatureSpec(BaseModel):
     flow_version: str | None = None
     resize: int | None = None
     crop: int | None = None
+    pack: str | None = None
 
     @property
     def timeline(self) -> Timeline:
@@ -63,7 +66,7 @@ class FeatureSpec(BaseModel):
         return found
 
     def to_dict(self) -> dict[str, Any]:
-        return self.model_dump(mode="json")
+        return self.model_dump(mode="json", exclude=set() if self.pack else {"pack"})
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> FeatureSpec:
@@ -79,7 +82,8 @@ class FeatureSpec(BaseModel):
 
     def __str__(self) -> str:
         made_by = self.backbone if self.flow == "none" else f"{self.backbone} + {self.flow}"
-        return f"{made_by}, (T, {self.dim}) at {self.fps:g} fps, {self.window} frames every {self.stride}"
+        of_pack = f", of {self.pack} packs" if self.pack else ""
+        return f"{made_by}, (T, {self.dim}) at {self.fps:g} fps, {self.window} frames every {self.stride}{of_pack}"
 
 
 def first_problem(error: ValidationError) -> str:
@@ -95,15 +99,29 @@ def _shown(value: object) -> str:
     return "none" if value is None else str(value)
 
 
+_I3D = FeatureSpec(
+    fps=25, window=16, stride=16, streams=("rgb", "flow"), dim=2048, backbone="i3d", flow="tvl1", crop=224
+)
+
 # The packs of the field hold what was made with them, but no record of it.
 PRESETS = {
-    "i3d-25fps-s16": FeatureSpec(
-        fps=25, window=16, stride=16, streams=("rgb", "flow"), dim=2048, backbone="i3d", flow="tvl1", crop=224
-    ),
+    "i3d-25fps-s16": _I3D,
     "i3d-25fps-s16-rgb": FeatureSpec(
         fps=25, window=16, stride=16, streams=("rgb",), dim=1024, backbone="i3d", flow="none", crop=224
     ),
-}
+    "thumos14-wtalc-25fps-s16": _I3D.model_copy(update={"pack": "wtalc"}),
+    "activitynet1.2-wtalc-25fps-s16": _I3D.model_copy(update={"pack": "wtalc"}),
+    "thumos14-cola-25fps-s16": _I3D.model_copy(update={"pack": "cola"}),
+    "activitynet1.2-cola-25fps-s16": _I3D.model_copy(update={"pack": "cola"}),
+    "thumos14-acmnet-25fps-s16": _I3D.model_copy(update={"pack": "acmnet"}),
+    "activitynet1.3-acmnet-25fps-s16": _I3D.model_copy(update={"pack": "acmnet"}),
+    "thumos14-actionformer-30fps-s4": _I3D.model_copy(update={"fps": 30.0, "stride": 4, "pack": "actionformer"}),
+    "activitynet1.3-actionformer-25fps-s16": _I3D.model_copy(update={"pack": "actionformer"}),
+    "activitynet1.3-actionformer-tsp-15fps-s16": FeatureSpec(
+        fps=15, window=16, stride=16, streams=("rgb",), dim=512, backbone="tsp-r2plus1d-34", flow="none", crop=112,
+        pack="actionformer",
+    ),
+}  # fmt: skip
 
 
 def preset(name: str) -> FeatureSpec:

@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wtalkit.atomic import atomic_path, disk_error, write_text
 from wtalkit.errors import InputError
@@ -240,8 +240,12 @@ def read_record(path: Path) -> FeatureRecord:
     return FeatureRecord.from_json(text, path)
 
 
-def _read_array(path: Path) -> tuple[Array, bool]:
-    """The array, and whether its numbers are those of the file, not converted."""
+def map_array(path: Path) -> NDArray[Any]:
+    """The floats ``[T, dim]`` of a ``.npy`` file, mapped for this process alone; none is read yet.
+
+    Raises:
+        InputError: missing, damaged, or no such array.
+    """
     import numpy as np
 
     if not path.is_file():
@@ -261,16 +265,35 @@ def _read_array(path: Path) -> tuple[Array, bool]:
         raise InputError(f"has shape {mapped.shape}, features are (T, dim)", file=path)
     if not mapped.shape[0]:
         raise InputError("holds no snippet (T = 0)", file=path)
+    return mapped
+
+
+def _read_array(path: Path) -> tuple[Array, bool]:
+    """The array, and whether its numbers are those of the file, not converted."""
+    import numpy as np
+
+    mapped = map_array(path)
     array: Array = mapped
     if mapped.dtype != np.float32 or not mapped.flags.c_contiguous or mapped.nbytes <= MAPPED_BYTES:
         with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite and is refused below
             array = np.array(mapped, dtype=np.float32, order="C")
     for first in range(0, len(array), _CHECKED_ROWS):
-        finite = np.isfinite(array[first : first + _CHECKED_ROWS]).all(axis=1)
-        if not finite.all():
-            row = first + int(finite.argmin())
-            raise InputError(f"holds NaN or infinite numbers (first in snippet {row})", file=path)
+        require_finite(array[first : first + _CHECKED_ROWS], first, path)
     return array, mapped.dtype == np.float32
+
+
+def require_finite(rows: Array, first: int, file: str | os.PathLike[str]) -> None:
+    """Make sure that the rows of an array, from row ``first`` on, hold numbers only.
+
+    Raises:
+        InputError: NaN or infinity is among them.
+    """
+    import numpy as np
+
+    finite = np.isfinite(rows).all(axis=1)
+    if not finite.all():
+        row = first + int(finite.argmin())
+        raise InputError(f"holds NaN or infinite numbers (first in snippet {row})", file=file)
 
 
 def _numpy_cause(error: Exception) -> str:
