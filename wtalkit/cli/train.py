@@ -67,6 +67,14 @@ def command(
     ] = None,
     features: Features = None,
     annotations: AnnotationsFile = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="D",
+            help="Take the labels of a data set that wtalkit knows: thumos14, activitynet1.2, activitynet1.3.",
+            show_default=False,
+        ),
+    ] = None,
     subset: Subset = None,
     recipe: Annotated[
         str | None,
@@ -109,8 +117,14 @@ def command(
 
     if seed is not None and seeds is not None:
         raise ConfigError("--seed and --seeds exclude each other")
+    if annotations is not None and dataset is not None:
+        raise ConfigError("--annotations and --dataset exclude each other")
     terminal = Terminal(quiet=quiet, verbose=verbose)
     project = Project.load()
+    known = dataset if dataset is not None or annotations is not None else project.settings.dataset
+    labels = annotations or project.annotations
+    if annotations is None and known is None and labels.is_dir():
+        terminal.remark(f"labels from the folders in {labels}, each of which is named after what happens in it")
     folder = out or project.runs
     parts: dict[str, Any] = {"base": base, "plugins": tuple(plugin or ()), "without": _split(without)}
     study = None if seeds is None else _study(folder, method, parts, resume)
@@ -123,7 +137,7 @@ def command(
             with _StepBar(terminal, method, "" if study is None else f", seed {number}") as bar:
                 run = train(
                     method, **parts,
-                    features=features or project.features, annotations=annotations or project.annotations,
+                    features=features or project.features, annotations=labels, dataset=known,
                     subset=subset or project.settings.train_subset, assume_spec=assume_spec,
                     recipe=study.recipe if study is not None and recipe is None else recipe,
                     overrides=tuple(set_ or ()), seed=number, out=folder,
@@ -136,8 +150,8 @@ def command(
     except KeyboardInterrupt:
         given = {
             "--base": [base], "--plugin": plugin or (), "--without": without or (), "--features": [features],
-            "--annotations": [annotations], "--subset": [subset], "--seeds": [seeds], "--out": [out],
-            "--assume-spec": [assume_spec], "--proposals": [proposals], "--proposer": [proposer],
+            "--annotations": [annotations], "--dataset": [dataset], "--subset": [subset], "--seeds": [seeds],
+            "--out": [out], "--assume-spec": [assume_spec], "--proposals": [proposals], "--proposer": [proposer],
         }  # fmt: skip
         again = [word for name, values in given.items() for value in values if value for word in (name, str(value))]
         command = shlex.join(["wtalkit", "train", "--method", method, *again, "--resume"])
@@ -154,7 +168,7 @@ def command(
     for run in trained:
         terminal.write(f"model in {run.model}")
     _tell_left_out(terminal, trained)
-    terminal.next_step(f"Next: {_next(project, out, study)}")
+    terminal.next_step(f"Next: {_next(project, out, study, dataset)}")
     return 0
 
 
@@ -232,13 +246,16 @@ def _split(names: list[str] | None) -> tuple[str, ...]:
     return tuple(part.strip() for each in names or () for part in each.split(",") if part.strip())
 
 
-def _next(project: Project, out: Path | None, study: Study | None) -> str:
+def _next(project: Project, out: Path | None, study: Study | None, dataset: str | None) -> str:
     from wtalkit.annotations import load_annotations
 
     elsewhere = out is not None and out.resolve() != project.runs.resolve()
-    scored = project.annotations.exists() and load_annotations(project.annotations).has_segments
-    if study is not None and scored:
+    scored = dataset is not None or (
+        project.annotations.exists() and load_annotations(project.annotations).has_segments
+    )
+    named = "" if dataset is None else f" --dataset {dataset}"
+    if study is not None and scored and dataset is None:
         return f"wtalkit compare {out / study.name if out is not None and elsewhere else study.name}"
     if elsewhere:
         return f"wtalkit detect VIDEO --model {out}/latest"
-    return "wtalkit detect VIDEO, or wtalkit evaluate" if scored else "wtalkit detect VIDEO"
+    return f"wtalkit detect VIDEO, or wtalkit evaluate{named}" if scored else "wtalkit detect VIDEO"

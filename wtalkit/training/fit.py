@@ -107,7 +107,7 @@ def fit(
             settings,
             run,
             digest=data.digest if candidates is None else f"{data.digest}{PROPOSALS_MARK}{candidates.digest}",
-            steps_per_epoch=math.ceil(len(data) / settings.batch_size),
+            steps_per_epoch=math.ceil(len(data) / settings.videos_a_step),
             report=report,
         )
         if run.checkpoint.is_file():

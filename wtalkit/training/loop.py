@@ -7,7 +7,7 @@ import math
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +41,7 @@ class Step:
         rate: learning rate.
         total: the weighted sum of the losses.
         norm: of the gradient, before clipping.
-        terms: the losses by name.
+        terms: the losses by name; of several batches, their averages.
     """
 
     step: int
@@ -72,7 +72,7 @@ class Loop:
         settings: steps, rate, schedule and the rest.
         run: where metrics and the resume state go.
         digest: of the data, so that no other is gone on with.
-        steps_per_epoch: batches until every video was seen once.
+        steps_per_epoch: steps until every video was seen once.
         report: called at every logged step with ``(step, steps, losses by name)``.
     """
 
@@ -181,15 +181,11 @@ class Loop:
 
     def _advance(self) -> Step:
         rate = learning_rate(self.settings, self.step)
-        batch: Any = self.batches.draw().to(self._device)
-        out, auxes = self._forward(batch)
-        terms = self.model.losses(out, auxes, batch, self._progress())
-        total = total_loss(terms)
         self._optimizer.zero_grad(set_to_none=True)
-        total.backward()  # type: ignore[no-untyped-call]
+        total, terms = averaged([self._add_gradients() for _ in range(self.settings.accumulate)])
         parameters = [parameter for parameter in self.model.parameters() if parameter.grad is not None]
         norm = nn.utils.get_total_norm([parameter.grad for parameter in parameters if parameter.grad is not None])
-        done = Step(self.step + 1, rate, total.detach(), norm, terms)
+        done = Step(self.step + 1, rate, total, norm, terms)
         self._require_finite(done)
         if self.settings.grad_clip:
             nn.utils.clip_grads_with_norm_(parameters, self.settings.grad_clip, norm)
@@ -202,6 +198,15 @@ class Loop:
                     self._average[name].lerp_(parameter, 1 - self.settings.ema)
         self.step += 1
         return done
+
+    def _add_gradients(self) -> tuple[Tensor, dict[str, Term]]:
+        """Add one batch's share of a step to the gradients; its losses, nothing of which holds the batch in memory."""
+        batch: Any = self.batches.draw().to(self._device)
+        out, auxes = self._forward(batch)
+        terms = self.model.losses(out, auxes, batch, self._progress())
+        total = total_loss(terms)
+        (total / self.settings.accumulate).backward()  # type: ignore[no-untyped-call]
+        return total.detach(), {name: Term(term.value.detach(), term.weight) for name, term in terms.items()}
 
     def _progress(self) -> Progress:
         return Progress(
@@ -231,6 +236,19 @@ def learning_rate(settings: TrainSettings, step: int) -> float:
     if settings.schedule == "constant":
         return settings.lr
     return settings.lr * (1 + math.cos(math.pi * step / settings.steps)) / 2
+
+
+def averaged(batches: Sequence[tuple[Tensor, Mapping[str, Term]]]) -> tuple[Tensor, dict[str, Term]]:
+    """Total and losses of a step, from those of its batches; a loss that a batch does not have counts 0 there."""
+    total = torch.stack([total for total, _ in batches]).mean()
+    found: dict[str, list[Term]] = {}
+    for _, terms in batches:
+        for name, term in terms.items():
+            found.setdefault(name, []).append(term)
+    return total, {
+        name: Term(torch.stack([term.value for term in terms]).sum() / len(batches), terms[0].weight)
+        for name, terms in found.items()
+    }
 
 
 @contextmanager

@@ -32,13 +32,14 @@ class Plan:
         seed: of everything random.
         subset: the training subset; None for the whole file.
         features: folder of the features.
-        annotations: the annotations.
+        annotations: the annotations; None where a data set's are taken.
         device: where it runs.
         stamp: when it was started.
         command: the command line, for people to read.
         wtalkit: version that started it.
         study: name of the group of trainings it belongs to, which differ in their seed only; None outside one.
         proposals: of a method on proposals: who makes them, as :class:`wtalkit.proposals.Proposer` says it.
+        dataset: the data set whose labels are taken.
     """
 
     method: str
@@ -49,13 +50,14 @@ class Plan:
     seed: int
     subset: str | None
     features: str
-    annotations: str
+    annotations: str | None
     device: str
     stamp: str
     command: str
     wtalkit: str
     study: str | None = None
     proposals: Proposer | None = None
+    dataset: str | None = None
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -96,7 +98,7 @@ class Plan:
             if "proposals" in facts:
                 facts["proposals"] = Proposer.model_validate(facts["proposals"])
             recipe = check_recipe(name, table, parts, str(path))
-            return cls(recipe=recipe, **{"subset": None, **facts})
+            return cls(recipe=recipe, **{"subset": None, "annotations": None, **facts})
         except (KeyError, TypeError, AttributeError, ValidationError) as error:
             raise ConfigError(f"is not a run's config ({error} in [run])", file=path) from error
 

@@ -36,6 +36,7 @@ class Request:
     folder: FeatureFolder
     labels: Annotations
     problems: Problems
+    dataset: str | None
     subset: str | None
     recipe: str | None
     overrides: Changes
@@ -46,7 +47,7 @@ class Request:
     study: str | None
     command: str
     features: str
-    annotations: str
+    annotations: str | None
     progress: Report | None
     say: Callable[[str], None]
     stage: Callable[[str], None]
@@ -76,9 +77,10 @@ class Request:
             without=tuple(without),
             recipe=recipe,
             seed=self.seed or 0,
-            subset=resolve_subset("train", self.labels, configured=self.subset),
+            subset=resolve_subset("train", self.labels, configured=self.subset, dataset=self.dataset),
             features=self.features,
             annotations=self.annotations,
+            dataset=self.dataset,
             device=self.device,
             stamp=self.stamp,
             command=self.command,
@@ -116,6 +118,11 @@ class Request:
         """Say what is trained on, and what was left out."""
         for note in data.notes:
             self.say(note)
+        if not self.labels.subsets:
+            self.say(
+                "the labels name no subsets, so all videos are trained on and none is left to score with; "
+                "wtalkit annotations split sets some apart"
+            )
         told = "labels only" if data.points is None else f"labels and {sum(map(len, data.points))} points"
         self.say(f"{len(data)} training videos, {len(data.classes)} classes, {told}")
 

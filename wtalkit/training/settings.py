@@ -32,7 +32,10 @@ class TrainSettings(_Strict):
     """Optimizer steps."""
 
     batch_size: Count
-    """Videos a step."""
+    """Videos a batch."""
+
+    accumulate: Count = 1
+    """Batches a step: they are taken one after the other, and their gradients averaged. Memory is that of one batch."""
 
     lr: Positive
     """Learning rate at the first step."""
@@ -92,6 +95,10 @@ class TrainSettings(_Strict):
     """Settings of the decoder that differ from its defaults; they travel with the model."""
 
     calibration: CalibrationSettings = CalibrationSettings()
+
+    @property
+    def videos_a_step(self) -> int:
+        return self.batch_size * self.accumulate
 
     @property
     def inference_length(self) -> int:

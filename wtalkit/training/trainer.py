@@ -9,6 +9,7 @@ from pathlib import Path
 
 from wtalkit import runs
 from wtalkit.annotations import Problems, load_annotations
+from wtalkit.datasets import dataset as known_dataset
 from wtalkit.errors import ConfigError
 from wtalkit.features import FeatureFolder, preset
 from wtalkit.methods import METHODS
@@ -28,6 +29,7 @@ def train(
     without: Sequence[str] = (),
     features: str | os.PathLike[str] = "feats",
     annotations: str | os.PathLike[str] = "annotations.json",
+    dataset: str | None = None,
     subset: str | None = None,
     assume_spec: str | None = None,
     recipe: str | None = None,
@@ -54,6 +56,7 @@ def train(
         without: components to leave out; of a method on proposals also its proposer's.
         features: folder that ``extract`` filled.
         annotations: what happens in the videos; *when* is never looked at.
+        dataset: a data set that the package knows (``thumos14``), whose labels are taken instead of ``annotations``.
         subset: the subset to train on; by its usual names when None.
         assume_spec: name of the spec of features that come without records.
         recipe: a bundled recipe or a TOML file; chosen by the features' backbone when None.
@@ -85,7 +88,8 @@ def train(
     from wtalkit.backbones.device import resolve_device
     from wtalkit.training.second_stage import train_on_proposals
 
-    problems = Problems(Path(annotations))
+    source = Path(annotations) if dataset is None else known_dataset(dataset).path
+    problems = Problems(source)
     request = Request(
         method=method,
         base=base,
@@ -93,8 +97,9 @@ def train(
         without=tuple(without),
         device=str(resolve_device(device)),
         folder=FeatureFolder(features, assume=None if assume_spec is None else preset(assume_spec)),
-        labels=load_annotations(annotations, problems=problems),
+        labels=load_annotations(source, problems=problems),
         problems=problems,
+        dataset=dataset,
         subset=subset,
         recipe=recipe,
         overrides=overrides,
@@ -105,7 +110,7 @@ def train(
         study=study,
         command=command,
         features=os.fspath(features),
-        annotations=os.fspath(annotations),
+        annotations=None if dataset is not None else os.fspath(annotations),
         progress=progress,
         say=announce or _say_nothing,
         stage=stage or _say_nothing,
