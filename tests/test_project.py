@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from wtalkit.annotations import load_annotations
 from wtalkit.errors import ConfigError
 from wtalkit.project import Project
 
@@ -33,8 +34,33 @@ def test_labels_csv_serves_if_only_that_is_there(tmp_path: Path) -> None:
 def test_every_key_is_read(tmp_path: Path) -> None:
     keys = ("videos", "annotations", "features", "runs", "train_subset", "test_subset", "backbone", "flow", "model")
     project = load(tmp_path, "".join(f'{key} = "my-{key}"\n' for key in keys))
-    assert project.settings.model_dump() == {key: f"my-{key}" for key in keys}
+    assert project.settings.model_dump() == {**{key: f"my-{key}" for key in keys}, "dataset": None}
     assert project.annotations == tmp_path / "my-annotations"
+
+
+def test_a_data_set_instead_of_annotations(tmp_path: Path) -> None:
+    (tmp_path / "annotations.json").touch()
+    project = load(tmp_path, 'dataset = "thumos14"')
+    assert project.settings.dataset == "thumos14"
+    assert len(load_annotations(project.annotations)) == 413
+    with pytest.raises(ConfigError, match=r"no data set 'thumos'\. Did you mean thumos14"):
+        _ = load(tmp_path, 'dataset = "thumos"').annotations
+    with pytest.raises(ConfigError, match=r"wtalkit\.toml: annotations and dataset exclude each other"):
+        load(tmp_path, 'dataset = "thumos14"\nannotations = "a.json"')
+
+
+def test_the_folders_of_the_videos_serve_if_nothing_else_is_there(tmp_path: Path) -> None:
+    for name in ("videos/wave/a.mp4", "videos/kick/deep/b.vob", "videos/.trash/c.mp4"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert Project.load(tmp_path).annotations == tmp_path / "videos"
+    assert load(tmp_path, 'videos = "elsewhere"').annotations == tmp_path / "annotations.json"
+    (tmp_path / "wtalkit.toml").unlink()
+    (tmp_path / "videos" / "d.mp4").touch()  # a folder of videos, some of them in folders
+    assert Project.load(tmp_path).annotations == tmp_path / "annotations.json"
+    (tmp_path / "videos" / "d.mp4").unlink()
+    (tmp_path / "labels.csv").touch()
+    assert Project.load(tmp_path).annotations == tmp_path / "labels.csv"
 
 
 def test_a_byte_order_mark_is_no_obstacle(tmp_path: Path) -> None:

@@ -22,7 +22,10 @@ class Settings(BaseModel):
     videos: str = "videos"
     """Folder of the videos."""
     annotations: str | None = None
-    """What happens in them: a file or a folder per class. Without it ``annotations.json``, else ``labels.csv``."""
+    """What happens in them: a file or a folder per class. Without it ``annotations.json``, else ``labels.csv``, else
+    the videos' own folders."""
+    dataset: str | None = None
+    """Instead of annotations: a data set that the package knows, such as ``thumos14``."""
     features: str = "feats"
     """Folder that ``extract`` fills and ``train`` and ``evaluate`` read."""
     runs: str = "runs"
@@ -65,9 +68,12 @@ class Project:
             return cls(Path(folder), Settings(), None)
         document = read_toml(file, error=ConfigError)
         try:
-            return cls(Path(folder), Settings.model_validate(document), file)
+            settings = Settings.model_validate(document)
         except ValidationError as error:
             raise _config_error(error, document, file) from error
+        if settings.annotations is not None and settings.dataset is not None:
+            raise ConfigError("annotations and dataset exclude each other", file=file, remedy="Keep one of them")
+        return cls(Path(folder), settings, file)
 
     @property
     def videos(self) -> Path:
@@ -75,11 +81,25 @@ class Project:
 
     @property
     def annotations(self) -> Path:
-        """The annotations named in the settings, else ``annotations.json``, or ``labels.csv`` if only that is there."""
+        """The annotations named in the settings, else ``annotations.json``, ``labels.csv``, or the videos' own folders.
+
+        The first of these that is there; ``annotations.json`` if none is.
+
+        Raises:
+            ConfigError: the settings name a data set that the package does not know.
+        """
+        if self.settings.dataset is not None:
+            from wtalkit.datasets import dataset
+
+            return dataset(self.settings.dataset).path
         if self.settings.annotations is not None:
             return self.folder / self.settings.annotations
         usual, table = self.folder / "annotations.json", self.folder / "labels.csv"
-        return table if table.is_file() and not usual.exists() else usual
+        if usual.exists() or table.is_file():
+            return usual if usual.exists() else table
+        from wtalkit.annotations.class_folders import has_class_folders
+
+        return self.videos if has_class_folders(self.videos) else usual
 
     @property
     def features(self) -> Path:

@@ -8,6 +8,7 @@ import pytest
 
 from wtalkit.annotations import load_annotations
 from wtalkit.errors import AnnotationsError
+from wtalkit.inputs import gather
 
 
 def make(folder: Path, *names: str) -> Path:
@@ -26,6 +27,14 @@ def test_keys_labels_and_clashes(tmp_path: Path) -> None:
         "kick/a.mov": ("kick",),
         "kick/a.avi": ("kick",),
     }
+    assert found.classes == ("kick", "wave")
+
+
+def test_keys_are_those_of_extraction(tmp_path: Path) -> None:
+    make(tmp_path, "wave/a.vob", "wave/b.mp4", "wave/b.mkv", ".trash/c.mp4", "kick/day.one/d.ts")
+    found = load_annotations(tmp_path)
+    assert set(found.videos) == {video.key for video in gather([tmp_path])[0]}
+    assert set(found.videos) == {"wave/a", "wave/b.mp4", "wave/b.mkv", "kick/day.one/d"}
     assert found.classes == ("kick", "wave")
 
 

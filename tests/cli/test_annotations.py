@@ -1,14 +1,15 @@
-"""wtalkit annotations points: a file that serves training on points and scoring, and nothing lost."""
+"""wtalkit annotations: points serve training and scoring, splits stay what they are, and nothing is lost."""
 
 from __future__ import annotations
 
 import errno
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from wtalkit.annotations import Instance, load_annotations, points_from_segments
+from wtalkit.annotations import Annotations, Instance, load_annotations, points_from_segments, split_annotations
 from wtalkit.annotations.points import DISTRIBUTIONS
 from wtalkit.cli import main
 from wtalkit.cli.annotations import DistributionName
@@ -124,4 +125,91 @@ def test_whole_or_not_at_all(
     assert main(["annotations", "points", "--out", "points.json"]) == 3
     captured = capsys.readouterr()
     assert (captured.out, captured.err.startswith("points.json: no space left on the disk.")) == ("", True)
+    assert sorted(Path().iterdir()) == before
+
+
+@pytest.fixture
+def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Ten videos of each of two actions in a table, and nothing else."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "labels.csv"
+    rows = [f"{label}{number},{label}" for label in ("kick", "wave") for number in range(10)]
+    path.write_text("\n".join(["video,label", *rows]))
+    return path
+
+
+def test_a_split(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["annotations", "split", "--out", "annotations.json"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.splitlines() == [
+        "16 videos in training, 4 videos in testing",
+        "",
+        "class    training    testing",
+        "kick            8          2",
+        "wave            8          2",
+        "",
+        "Next: wtalkit train --method clasnet",
+    ]
+    assert captured.err.splitlines() == [
+        "no video says when anything happens: wtalkit evaluate needs to know that of the test videos",
+        "from here on annotations.json is read where labels.csv was",
+    ]
+    made = load_annotations("annotations.json")
+    assert made.videos == split_annotations(replace_lines(load_annotations("labels.csv"))).videos
+
+
+def replace_lines(annotations: Annotations) -> Annotations:
+    """Without what a table alone knows."""
+    videos = {key: replace(video, line=None) for key, video in annotations.videos.items()}
+    return replace(annotations, videos=videos)
+
+
+def test_a_split_elsewhere(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["annotations", "split", "labels.csv", "--out", "my split.json", "--test", "0.4", "--seed", "3"]
+    assert main([*words, "--group", "^[a-z]+[0-4]"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("12 videos in training, 8 videos in testing")
+    assert out.endswith("Next: wtalkit train --method clasnet --annotations 'my split.json'\n")
+    expected = split_annotations(load_annotations("labels.csv"), test=0.4, seed=3, group="^[a-z]+[0-4]")
+    assert {key: video.subset for key, video in load_annotations("my split.json").videos.items()} == {
+        key: video.subset for key, video in expected.videos.items()
+    }
+
+
+def test_what_is_split_stays_split_and_unknown_keys_stay(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    entries = {f"v{number}": {"url": "u", "annotations": [{"label": "kick", "id": number}]} for number in range(5)}
+    entries["v0"]["subset"] = "testing"
+    Path("a.json").write_text(json.dumps({"taxonomy": [1], "database": entries}))
+    assert main(["annotations", "split", "a.json", "--out", "b.json", "-q"]) == 0
+    made = json.loads(Path("b.json").read_text())
+    assert made["taxonomy"] == [1]
+    assert made["database"]["v3"] == {**entries["v3"], "subset": "training"}
+    assert [entry["subset"] for entry in made["database"].values()] == ["testing", *["training"] * 4]
+    assert capsys.readouterr().err == ""
+    assert main(["annotations", "split", "b.json", "--out", "c.json"]) == 2
+    assert "b.json: has no video without a subset. Add --overwrite to split it anew." in capsys.readouterr().err
+    assert main(["annotations", "split", "b.json", "--out", "b.json", "--overwrite", "-q", "--seed", "1"]) == 0
+    said = capsys.readouterr()
+    anew = json.loads(Path("b.json").read_text())["database"]
+    assert said.out == "4 videos in training, 1 video in testing\n"
+    assert anew["v0"]["subset"] == "training"
+    assert said.err == "warning: 2 videos changed sides: do not score models with them that were trained before\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("split", "missing option '--out'"),
+        ("split --out labels.csv", "labels.csv: is no name for annotations, which are written as JSON"),
+        ("split --out there.json", "there.json: is there already"),
+        ("split --out a.json --test 2", "a share of 2 cannot be set apart"),
+        ("split --out a.json --group (", "'(' is not a regular expression"),
+        ("split nope.csv --out a.json", "nope.csv: no such file. Labels are an annotations.json, a labels.csv"),
+    ],
+)
+def test_a_split_that_cannot_be(table: Path, capsys: pytest.CaptureFixture[str], line: str, said: str) -> None:
+    Path("there.json").touch()
+    before = sorted(Path().iterdir())
+    assert main(["annotations", *line.split()]) == 2
+    assert said in capsys.readouterr().err
     assert sorted(Path().iterdir()) == before

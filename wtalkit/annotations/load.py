@@ -30,14 +30,18 @@ def load_annotations(
     path = Path(path)
     if path.is_dir():
         return read_class_folders(path)
+    if not path.exists():
+        raise AnnotationsError(
+            "no such file",
+            file=path,
+            remedy="Labels are an annotations.json, a labels.csv (video,label), or a folder per class",
+        )
     suffixes = [suffix.lower() for suffix in path.suffixes]
     kind = suffixes[-2] if suffixes[-1:] == [".gz"] and len(suffixes) > 1 else "".join(suffixes[-1:])
     if kind == ".json":
         return read_activitynet(path, limit_bytes=limit_bytes, problems=problems)
     if kind in (".csv", ".tsv", ".txt"):
         return read_labels_csv(path, limit_bytes=limit_bytes, problems=problems)
-    if not path.exists():
-        raise AnnotationsError("no such file", file=path)
     raise AnnotationsError(
         "is of no known kind", file=path, remedy="Annotations are a .json, a .csv or a folder per class"
     )

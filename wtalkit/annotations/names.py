@@ -5,12 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-VIDEO_SUFFIXES = frozenset(
-    (
-        *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg"),
-        *(".ts", ".mts", ".m2ts", ".wmv", ".flv", ".ogv", ".3gp", ".y4m"),
-    )
-)
+from wtalkit.inputs import VIDEO_SUFFIXES
+
+_NAMED_OUTRIGHT = frozenset((".y4m",))
+"""No folder is searched for these, but who extracts one by its name may write that name into a table, too."""
 _DRIVE = re.compile(r"^[A-Za-z]:")
 
 
@@ -34,7 +32,7 @@ def keys_from_file_names(names: Iterable[str]) -> dict[str, str]:
     for name in dict.fromkeys(names):
         path = name.replace("\\", "/").removeprefix("./")
         stem, dot, suffix = path.rpartition(".")
-        bare[name] = stem if stem and f"{dot}{suffix}".lower() in VIDEO_SUFFIXES else path
+        bare[name] = stem if stem and f"{dot}{suffix}".lower() in VIDEO_SUFFIXES | _NAMED_OUTRIGHT else path
     users: dict[str, int] = {}
     for key in bare.values():
         users[key] = users.get(key, 0) + 1
