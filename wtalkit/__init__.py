@@ -28,6 +28,7 @@ _HOMES = {
     "detect": "wtalkit.detection",
     "evaluate": "wtalkit.scoring",
     "extract": "wtalkit.extraction",
+    "import_pack": "wtalkit.importing",
     "train": "wtalkit.training",
 }
 

@@ -18,7 +18,11 @@ from wtalkit.zoo import choose_model
 
 if TYPE_CHECKING:
     from wtalkit.detector import Detector
+    from wtalkit.evaluation.preparing import Prepared
     from wtalkit.evaluation.protocols import Setup
+    from wtalkit.evaluation.rules import Rules
+
+    Observer = Callable[[Prepared, tuple[float, ...], Rules], None]
 
 
 def evaluate(
@@ -37,6 +41,7 @@ def evaluate(
     assume_spec: str | None = None,
     proposals: str | os.PathLike[str] | None = None,
     progress: Callable[[int, int], None] | None = None,
+    observe: Observer | None = None,
 ) -> dict[str, Any]:
     """mAP of a model over the test subset's features, or of predictions made elsewhere.
 
@@ -56,6 +61,8 @@ def evaluate(
         assume_spec: spec of features without records.
         proposals: a file of them, in place of those that a method on proposals has made for itself.
         progress: told videos done and videos in all.
+        observe: given what is scored, see :func:`wtalkit.evaluation.evaluate_predictions`; for
+            :func:`wtalkit.evaluation.analysis.analyse_prepared`, say.
 
     Returns:
         ``{"map": {"0.10": x}, "average_map": x, "per_class": {...}, "videos": n, "excluded": {...}, "warnings": []}``
@@ -73,7 +80,7 @@ def evaluate(
     truth, chosen = _ground_truth(setup, ground_truth, subset, project)
     rows = None if against is None else _published(against, setup, truth)
     inputs = _Inputs(predictions, model, features, assume_spec, proposals)
-    result = _score(inputs, project, truth, chosen, setup, progress)
+    result = _score(inputs, project, truth, chosen, setup, progress, observe)
     result["protocol"] = {**setup.to_dict(), "subset": chosen}
     if rows is not None:
         from wtalkit.against import beside
@@ -124,13 +131,14 @@ def _score(
     subset: str | None,
     setup: Setup,
     progress: Callable[[int, int], None] | None,
+    observe: Observer | None,
 ) -> dict[str, Any]:
     """The scores with what is known of the model."""
     from wtalkit.evaluation import evaluate_predictions, load_predictions
     from wtalkit.evaluation.preparing import counting_videos
 
     predictions, proposals = inputs.predictions, inputs.proposals
-    scored: dict[str, Any] = {"subset": subset, "rules": setup.rules}
+    scored: dict[str, Any] = {"subset": subset, "rules": setup.rules, "observe": observe}
     if predictions is not None:
         if proposals is not None:
             raise UsageError("a predictions file was made from proposals already", remedy="Leave --proposals out")

@@ -27,6 +27,8 @@ def test_the_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert " ± " in lines[1]
     assert lines[2].startswith("acrnet without mca ")
     assert lines[3].startswith("  to acrnet ")
+    assert " p=" in lines[3]
+    assert lines[4].startswith("  95 % ")
     assert lines[-1].startswith("1 video of subset testing, 3 instances. Next: wtalkit compare RUN...")
 
 
@@ -61,14 +63,21 @@ def test_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     from wtalkit import compare
     from wtalkit.studies.tables import cells
 
-    found = compare(["runs"])
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
-    for columns in (200, 100, 80):
+    for base, columns, shown in (
+        (None, 200, 10),
+        (None, 80, 3),
+        ("acrnet", 200, 10),
+        ("acrnet", 80, 2),
+        ("acrnet", 60, 1),
+    ):
+        found = compare(["runs"], base=base)
         monkeypatch.setenv("COLUMNS", str(columns))
         header, lines = cells(found, command._fitting(found))
         widths = [max(map(len, column)) for column in zip(header, *lines, strict=True)]
         assert sum(widths) + 2 * (len(widths) - 1) <= columns
-        assert header[-4:] == ["0.1:0.5", "0.3:0.7", "0.1:0.7", "training"]
+        assert header[-2:] == ["0.1:0.7", "training"]
+        assert len(header) - 3 >= shown
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests import toys
 from wtalkit import compare, runs
 from wtalkit.cli import main
 from wtalkit.errors import ModelError
+from wtalkit.evaluation.paired import paired_difference
+from wtalkit.evaluation.preparing import Prepared
+from wtalkit.evaluation.resampling import drawn_counts, resample
 from wtalkit.scoring import evaluate
 from wtalkit.training.seeds import all_studies
 
@@ -79,6 +84,48 @@ def test_differences_to_a_base(features: Path) -> None:
         assert rows[1].differences["0.10"] == pytest.approx(rows[1].map["0.10"].mean - rows[0].map["0.10"].mean)
     with pytest.raises(ModelError, match=r"the base 'acrnett' is no row, run or study\. Did you mean acrnet"):
         compare(["runs"], base="acrnett")
+
+
+def test_differences_are_tested_on_the_same_draws(features: Path) -> None:
+    """Mean over the seeds draw by draw, from draws that are made here once more."""
+    train("--seeds", "0,1")
+    train("--seed", "5", "--without", "mca")
+    document = compare(["runs"], base="acrnet", subset="training", tiou="0.1:0.5:0.1").to_dict()
+    draws = [drawn(run) for run in runs.all_runs("runs")]
+    own, base = draws[2], (draws[0] + draws[1]) / 2
+    found = document["rows"][1]
+    assert document["rows"][0]["paired"] == {}
+    for key, columns in (("0.10", [0]), ("0.30", [2]), ("0.1:0.5", [0, 1, 2, 3, 4])):
+        value = found["difference"][key]
+        expected = paired_difference(value, own[:, columns].mean(axis=1), base[:, columns].mean(axis=1))
+        assert found["paired"][key] == pytest.approx(expected.to_dict(), abs=1e-6)
+    assert compare(["runs"], subset="training").rows[1].paired == {}
+
+
+def drawn(run: runs.Run) -> np.ndarray:
+    """mAP of every draw of the two training videos."""
+    seen: list[tuple[Prepared, Sequence[float]]] = []
+    evaluate(
+        model=run.model,
+        subset="training",
+        tiou="0.1:0.5:0.1",
+        observe=lambda prepared, thresholds, _: seen.append((prepared, thresholds)),
+    )
+    ((prepared, thresholds),) = seen
+    return resample(prepared.matches(thresholds), drawn_counts(2, 1000, 0))
+
+
+def test_rows_of_other_videos_are_not_tested(features: Path) -> None:
+    train("--seed", "0")
+    train("--seed", "0", "--without", "mca")
+    compare(["runs"], base="acrnet")
+    (path,) = Path("runs/latest/scores").glob("*.json")
+    document = json.loads(path.read_text())
+    document["result"]["draws"]["of"] = "others"
+    path.write_text(json.dumps(document))
+    (_, row) = compare(["runs"], base="acrnet").rows
+    assert row.differences
+    assert row.paired == {}
 
 
 def test_what_was_scored_once_is_kept(features: Path, monkeypatch: pytest.MonkeyPatch) -> None:

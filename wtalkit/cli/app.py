@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from wtalkit import __version__
-from wtalkit.cli import bench, compare, demo, detect, doctor, evaluate, extract, methods, models, train
+from wtalkit.cli import bench, check, compare, demo, detect, doctor, evaluate, extract, import_, methods, models, train
 from wtalkit.cli.annotations import app as annotations_app
 from wtalkit.errors import WtalkitError
 
@@ -36,6 +36,8 @@ app.command("train")(train.command)
 app.command("detect")(detect.command)
 app.command("evaluate")(evaluate.command)
 app.command("compare")(compare.command)
+app.command("import")(import_.command)
+app.command("check")(check.command)
 app.command("demo")(demo.command)
 app.command("methods")(methods.command)
 app.add_typer(models.app, name="models")

@@ -44,7 +44,11 @@ def command(
     ] = None,
     base: Annotated[
         str | None,
-        typer.Option(metavar="RUN|STUDY|ROW", help="Show the differences to this one.", show_default=False),
+        typer.Option(
+            metavar="RUN|STUDY|ROW",
+            help="Show the differences to this one, tested on draws of the videos.",
+            show_default=False,
+        ),
     ] = None,
     format: Annotated[
         TableFormat | None, typer.Option(help="Default: table, or by the ending of --out.", show_default=False)
@@ -134,15 +138,18 @@ def _show(terminal: Terminal, found: Comparison) -> None:
 
 
 def _fitting(found: Comparison) -> list[str]:
-    """All averages, and as many thresholds as the terminal has room for."""
+    """As many thresholds as the terminal has room for and all averages, or as many of these as it has room for."""
     from wtalkit.studies.tables import cells
 
     room = shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000
     thresholds, averages = list(found.rows[0].map), list(found.rows[0].averages)
-    while thresholds:
+    while len(thresholds) + len(averages) > 1:
         header, lines = cells(found, [*thresholds, *averages])
         widths = [max(map(len, column)) for column in zip(header, *lines, strict=True)]
         if sum(widths) + _GAP * (len(widths) - 1) <= room:
             break
-        thresholds = thresholds[::2] if len(thresholds) > 1 else []
+        if thresholds:
+            thresholds = thresholds[::2] if len(thresholds) > 1 else []
+        else:
+            averages = averages[1:]
     return [*thresholds, *averages]

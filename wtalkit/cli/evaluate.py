@@ -6,7 +6,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,6 +24,11 @@ from wtalkit.cli.options import (
 )
 from wtalkit.cli.terminal import Terminal, count
 from wtalkit.errors import ConfigError
+
+if TYPE_CHECKING:
+    from wtalkit.evaluation.analysis import Analysis
+    from wtalkit.evaluation.preparing import Prepared
+    from wtalkit.evaluation.rules import Rules
 
 _COLUMN = 7
 """Characters a column of numbers takes, at most."""
@@ -72,6 +77,20 @@ def command(
         str | None,
         typer.Option(metavar="X", help="Show published rows beside: paper:SEAL, paper:TSSAM, CO2-Net, ..."),
     ] = None,
+    analysis: Annotated[
+        bool,
+        typer.Option("--analysis", help="Also average recall, kinds of error, kinds of instance, and how sure it is."),
+    ] = False,
+    csv: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write all numbers there, a line each.", show_default=False)
+    ] = None,
+    markdown: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write all tables there.", show_default=False)
+    ] = None,
+    plots: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Draw the analysis there, as SVG and PNG.", show_default=False),
+    ] = None,
     assume_spec: AssumeSpec = None,
     proposals: Proposals = None,
     json: Json = False,
@@ -87,12 +106,17 @@ def command(
     from wtalkit.scoring import evaluate
 
     terminal = Terminal(quiet=quiet, verbose=verbose, json=json)
+    _require_drawing(plots)
+    wanted = _Wanted(dataset or protocol)
     with terminal.status("scoring"):
         result = evaluate(
             predictions, model=model, features=features, ground_truth=ground_truth, subset=subset, tiou=tiou,
             dataset=dataset, protocol=protocol, nms=nms, rules=_rules(rule or ()), against=against,
-            assume_spec=assume_spec, proposals=proposals,
+            assume_spec=assume_spec, proposals=proposals, observe=wanted if analysis or plots is not None else None,
         )  # fmt: skip
+        if wanted.analysis is not None:
+            result["analysis"] = wanted.analysis.to_dict()
+        written = _write(result, wanted.analysis, csv, markdown, plots)
     if predictions is None:
         terminal.remark(f"model {result['model']['name']} ({result['model']['chosen_by']})")
     if dataset or protocol or nms or rule:
@@ -104,14 +128,62 @@ def command(
     if json:
         terminal.document(to_text(result))
     else:
-        _show(terminal, result)
+        _show(terminal, result, wanted.analysis)
     subset_text = f" of subset {result['subset']}" if result["subset"] else ""
     summary = f"{count(result['videos'], 'video')}{subset_text}, {count(result['instances'], 'instance')}"
-    terminal.next_step(f"{summary}. Next: wtalkit detect VIDEO, for footage of your own")
+    done = f", written to {' and '.join(map(str, written))}" if written else ""
+    terminal.next_step(f"{summary}{done}. Next: wtalkit detect VIDEO, for footage of your own")
     return 0
 
 
-def _show(terminal: Terminal, result: dict[str, Any]) -> None:
+class _Wanted:
+    """Takes what is scored and analyses it; edges of buckets are those for ``name``, a data set or a protocol."""
+
+    def __init__(self, name: str | None) -> None:
+        self.analysis: Analysis | None = None
+        self._name = name
+
+    def __call__(self, prepared: Prepared, thresholds: tuple[float, ...], rules: Rules) -> None:
+        from wtalkit.evaluation.analysis import analyse_prepared, buckets_of
+
+        self.analysis = analyse_prepared(prepared, thresholds, rules, buckets=buckets_of(self._name))
+
+
+def _require_drawing(plots: Path | None) -> None:
+    """Make sure that plots can be drawn, before anything is scored.
+
+    Raises:
+        MachineError: they cannot.
+    """
+    if plots is not None:
+        from wtalkit.evaluation.analysis.drawing import require_matplotlib
+
+        require_matplotlib()
+
+
+def _write(
+    result: dict[str, Any], analysis: Analysis | None, csv: Path | None, markdown: Path | None, plots: Path | None
+) -> list[Path]:
+    """The files that were asked for; gives them."""
+    from wtalkit.atomic import write_text
+
+    written = []
+    if csv is not None or markdown is not None:
+        from wtalkit.evaluation.analysis import to_csv, to_markdown
+
+        for path, write in ((csv, to_csv), (markdown, to_markdown)):
+            if path is not None:
+                write_text(path, write(result, analysis))
+                written.append(path)
+    if plots is not None and analysis is not None:
+        from wtalkit.evaluation.analysis import write_plots
+
+        write_plots(analysis, plots)
+        written.append(plots)
+    return written
+
+
+def _show(terminal: Terminal, result: dict[str, Any], analysis: Analysis | None) -> None:
     """Average precision in percent, a row per class and the mean of them last."""
     from wtalkit.proposals import attribution
 
@@ -122,9 +194,22 @@ def _show(terminal: Terminal, result: dict[str, Any]) -> None:
     terminal.table(("AP in %", *keys, "mean"), table, right=range(1, len(keys) + 2), gap=_GAP)
     if told := attribution(result.get("model", {})):
         terminal.write(told)
+    if analysis is not None:
+        _show_analysis(terminal, result, analysis)
     if "against" in result:
         terminal.write()
         _show_against(terminal, result)
+
+
+def _show_analysis(terminal: Terminal, result: dict[str, Any], analysis: Analysis) -> None:
+    """What there is beside AP by class, a table per subject."""
+    from wtalkit.evaluation.analysis import tables
+
+    for table in tables(result, analysis):
+        if table.name != "classes":
+            terminal.write()
+            terminal.write(table.title)
+            terminal.table(table.columns, table.text, right=range(1, len(table.columns)), gap=_GAP)
 
 
 def _show_against(terminal: Terminal, result: dict[str, Any]) -> None:

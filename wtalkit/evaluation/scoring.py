@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from wtalkit.annotations.model import Annotations
 from wtalkit.errors import PredictionsError
 from wtalkit.evaluation.average_precision import ClassMatches, mean_over_classes
-from wtalkit.evaluation.preparing import prepare, truth_of
+from wtalkit.evaluation.preparing import Prepared, prepare, truth_of
 from wtalkit.evaluation.rules import PLAIN, Rules
 from wtalkit.evaluation.tables import GroundTruth, Scored, annotations_of, match_all, results_of
 from wtalkit.evaluation.thresholds import DEFAULT_TIOU, checked, parse_tiou, tiou_key
@@ -57,6 +57,7 @@ def evaluate_predictions(
     subset: str | None = None,
     rules: Rules = PLAIN,
     path: Path | None = None,
+    observe: Callable[[Prepared, tuple[float, ...], Rules], None] | None = None,
 ) -> dict[str, Any]:
     """Score a predictions document that may hold odd data; what is odd is counted, listed, and excluded or clipped.
 
@@ -67,6 +68,7 @@ def evaluate_predictions(
         subset: the subset of the ground truth to score; None takes all of it.
         rules: what is done to both before they are matched.
         path: where the predictions were read from, to be named in errors.
+        observe: given what is scored, the thresholds and the rules, for who wants to know more of the same detections.
 
     Returns:
         The layout of :func:`mean_average_precision`, with ``subset``, ``instances``, ``predictions`` (scored ones),
@@ -85,6 +87,8 @@ def evaluate_predictions(
             file=path,
             remedy="Check that videos and labels are named as in the ground truth",
         )
+    if observe is not None:
+        observe(prepared, thresholds, rules)
     result = summary(prepared.matches(thresholds), thresholds, prepared.truth, excluded=prepared.excluded)
     return {
         **result,

@@ -8,12 +8,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from wtalkit.annotations import load_annotations
 from wtalkit.errors import ModelError
 from wtalkit.evaluation import DEFAULT_TIOU, tiou_key
+from wtalkit.evaluation.average_precision import Floats
+from wtalkit.evaluation.paired import Difference, mean_draws, paired_difference
 from wtalkit.project import Project
 from wtalkit.studies.find import find_runs
-from wtalkit.studies.groups import Figure, Group, group, named_averages
+from wtalkit.studies.groups import Figure, Group, averaged, group, named_averages
 from wtalkit.studies.scores import TestData, score
 from wtalkit.suggest import remedy
 
@@ -27,12 +31,14 @@ class Row:
         map: mAP by threshold, fractions.
         averages: its averages over thresholds, by name.
         differences: to the base's means, by threshold and by name of average; empty without a base and for itself.
+        paired: the same differences with what resampling the videos says of them.
     """
 
     group: Group
     map: dict[str, Figure]
     averages: dict[str, Figure]
     differences: dict[str, float]
+    paired: dict[str, Difference]
 
     @property
     def figures(self) -> dict[str, Figure]:
@@ -54,6 +60,7 @@ class Row:
             "map": {key: figure.to_dict() for key, figure in self.map.items()},
             "averages": {key: figure.to_dict() for key, figure in self.averages.items()},
             "difference": self.differences,
+            "paired": {key: found.to_dict() for key, found in self.paired.items()},
             "training_seconds": None if seconds is None else seconds.to_dict(),
             "steps": plan.recipe.settings.steps,
             "recipe": plan.recipe.name,
@@ -110,6 +117,9 @@ def compare(
 ) -> Comparison:
     """Score runs on the test subset and lay them side by side.
 
+    A difference to the base comes with an interval and a p-value of a paired bootstrap over the videos
+    (:mod:`wtalkit.evaluation.paired`): both rows, each the mean of its runs, are scored on the same draws.
+
     Args:
         runs: runs, studies and folders of runs; the current folder's runs when empty.
         base: what the others are compared with: a run, a study, or the name of a row. Added if it is not among them.
@@ -148,11 +158,14 @@ def compare(
             progress(number, len(members), member.run.name)
         scores[member.run.folder] = score(member.run, member.header, data, again=again)
     keys = [tiou_key(value) for value in data.thresholds]
-    rows = [_row(each, [scores[member.run.folder] for member in each.members], keys) for each in groups]
+    results = {each.name: [scores[member.run.folder] for member in each.members] for each in groups}
+    rows = _against([_row(each, results[each.name], keys) for each in groups], chosen)
+    if chosen is not None:
+        rows = (rows[0], *(_tested(row, results[row.group.name], results[chosen], keys) for row in rows[1:]))
     first = next(iter(scores.values()))
     warned = [warning for result in scores.values() for warning in result["warnings"]]
     return Comparison(
-        _against(rows, chosen),
+        rows,
         chosen,
         first["subset"],
         first["videos"],
@@ -189,6 +202,7 @@ def _row(each: Group, results: Sequence[dict[str, Any]], keys: Sequence[str]) ->
         {key: Figure.of([scores[key] for scores in per_run]) for key in keys},
         {name: Figure.of([values[name] for values in averages]) for name in averages[0]},
         {},
+        {},
     )
 
 
@@ -203,3 +217,24 @@ def _against(rows: Sequence[Row], base: str | None) -> tuple[Row, ...]:
         replace(row, differences={key: figure.mean - means[key] for key, figure in row.figures.items()})
         for row in others
     )
+
+
+def _tested(row: Row, ours: Sequence[dict[str, Any]], theirs: Sequence[dict[str, Any]], keys: Sequence[str]) -> Row:
+    """The row with its differences tested; untested where the two were not scored on the same videos."""
+    if len({result["draws"]["of"] for result in (*ours, *theirs)}) > 1:
+        return row
+    own, other = (mean_draws([_drawn(result) for result in results]) for results in (ours, theirs))
+    columns = {key: [place] for place, key in enumerate(keys)}
+    columns |= {name: [keys.index(key) for key in some] for name, some in averaged(keys).items()}
+    return replace(
+        row,
+        paired={
+            key: paired_difference(row.differences[key], own[:, some].mean(axis=1), other[:, some].mean(axis=1))
+            for key, some in columns.items()
+        },
+    )
+
+
+def _drawn(result: dict[str, Any]) -> Floats:
+    """mAP of every draw of the videos, [samples, t]; NaN where one holds no instance."""
+    return np.array(result["draws"]["map"], dtype=np.float64)

@@ -159,16 +159,21 @@ def group(runs: Iterable[Run]) -> tuple[list[Group], list[str]]:
     return [Group(name, alike) for name, alike in zip(_names(ordered), ordered, strict=True)], notes
 
 
-def named_averages(scores: Mapping[str, float]) -> dict[str, float]:
-    """The papers' averages that the thresholds allow; else the mean over all of them, if there are several."""
+def averaged(keys: Sequence[str]) -> dict[str, list[str]]:
+    """Thresholds of the papers' averages that these allow; else all of them as their mean, if there are several."""
     found = {}
     for name, first, last, step in AVERAGES:
-        keys = [f"{first + index * step:.2f}" for index in range(round((last - first) / step) + 1)]
-        if all(key in scores for key in keys):
-            found[name] = statistics.fmean(scores[key] for key in keys)
-    if not found and len(scores) > 1:
-        found["mean"] = statistics.fmean(scores.values())
+        wanted = [f"{first + index * step:.2f}" for index in range(round((last - first) / step) + 1)]
+        if all(key in keys for key in wanted):
+            found[name] = wanted
+    if not found and len(keys) > 1:
+        found["mean"] = list(keys)
     return found
+
+
+def named_averages(scores: Mapping[str, float]) -> dict[str, float]:
+    """The papers' averages that the thresholds allow; else the mean over all of them, if there are several."""
+    return {name: statistics.fmean(scores[key] for key in keys) for name, keys in averaged(list(scores)).items()}
 
 
 def composition(plan: Plan) -> str:

@@ -1,30 +1,39 @@
 """Scores of runs, kept in each run's folder, so that what was scored once is not scored again.
 
 A kept score is found by everything it depends on: the model file, the ground truth, the feature files (by size and
-time of change), subset, thresholds, and the code that localizes and scores.
+time of change), subset, thresholds, and the code that localizes and scores. With it are kept the scores of many draws
+of the videos, the same for all runs that are scored on the same ones: what a paired test needs.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wtalkit.atomic import write_text
 from wtalkit.errors import MachineError, ModelError
 from wtalkit.evaluation import parse_tiou
+from wtalkit.evaluation.paired import SAMPLES
 from wtalkit.features import FeatureFolder, FeatureSpec, preset
 from wtalkit.modelfile import ModelHeader
 from wtalkit.runs import Run
 
-SCHEMA = 1
+if TYPE_CHECKING:
+    from wtalkit.evaluation.preparing import Prepared
+
+SCHEMA = 2
+SEED = 0
+"""Of the draws of the videos."""
+_DIGITS = 7
 _KEPT = ("map", "average_map", "per_class", "videos", "instances", "subset", "excluded", "warnings")
 _CODE = (
-    "annotations", "evaluation", "features", "localization", "methods", "proposals",
+    "annotations", "datasets", "evaluation", "features", "localization", "methods", "proposals",
     "detection.py", "localizer.py", "scoring.py",
 )  # fmt: skip
 
@@ -84,6 +93,9 @@ class TestData:
 def score(run: Run, header: ModelHeader, data: TestData, *, again: bool = False) -> dict[str, Any]:
     """What :func:`wtalkit.evaluate` says of a run's model, from its folder if it was asked before.
 
+    Beside that ``draws``: ``{"of": ..., "map": [samples][thresholds]}``, mAP of many draws of the videos, null where
+    one holds no instance. Those of two runs belong together where ``of`` is the same.
+
     Args:
         run: a finished run.
         header: of its model.
@@ -101,6 +113,7 @@ def score(run: Run, header: ModelHeader, data: TestData, *, again: bool = False)
         "subset": data.subset,
         "tiou": [f"{value:.6f}" for value in data.thresholds],
         "assume_spec": data.assume_spec,
+        "draws": [SAMPLES, SEED],
     }
     proposals = data.proposals if header.proposals is not None and header.proposer is None else None
     if proposals is not None:
@@ -112,14 +125,26 @@ def score(run: Run, header: ModelHeader, data: TestData, *, again: bool = False)
         return kept
     from wtalkit.scoring import evaluate
 
+    drawn: dict[str, Any] = {}
     found = evaluate(
         model=run.model, features=data.features, ground_truth=data.truth, subset=data.subset,
         tiou=data.thresholds, assume_spec=data.assume_spec, proposals=proposals,
+        observe=lambda prepared, thresholds, _: drawn.update(_draws(prepared, thresholds)),
     )  # fmt: skip
-    result = {key: found[key] for key in _KEPT if key in found}
+    result = {**{key: found[key] for key in _KEPT if key in found}, "draws": drawn}
     with suppress(MachineError):  # somebody else's run, or a full disk: it is only kept to save time
         write_text(path, json.dumps({**facts, "result": result}) + "\n")
     return result
+
+
+def _draws(prepared: Prepared, thresholds: Sequence[float]) -> dict[str, Any]:
+    """mAP of every draw, and a name for the videos drawn from."""
+    from wtalkit.evaluation.resampling import drawn_counts, resample
+
+    videos = list(prepared.truth.videos)
+    found = resample(prepared.matches(thresholds), drawn_counts(len(videos), SAMPLES, SEED))
+    rows = [[None if value != value else round(value, _DIGITS) for value in row] for row in found.tolist()]
+    return {"of": hashlib.sha256("\n".join(videos).encode("utf-8", "surrogateescape")).hexdigest()[:16], "map": rows}
 
 
 def _require_features(run: Run, header: ModelHeader, data: TestData) -> None:

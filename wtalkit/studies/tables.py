@@ -6,14 +6,18 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
+from wtalkit.evaluation.analysis.tables import unformulated
+from wtalkit.evaluation.paired import INTERVAL, Difference
 from wtalkit.studies.comparison import Comparison, Row
 from wtalkit.studies.groups import Figure
 
 Cells = list[str]
+COVERED = f"{100 * (INTERVAL[1] - INTERVAL[0]):g} %"
+"""How much of the draws an interval covers."""
 
 
 def cells(comparison: Comparison, keys: Sequence[str] | None = None) -> tuple[Cells, list[Cells]]:
-    """The header and the lines, a line of differences under every row but the base's.
+    """The header and the lines; under every row but the base's its differences, and a line of their intervals.
 
     Args:
         comparison: what to show.
@@ -30,8 +34,10 @@ def cells(comparison: Comparison, keys: Sequence[str] | None = None) -> tuple[Ce
             [row.group.name, str(len(row.group.members)), *(percent(figures[key]) for key in shown), *duration]
         )
         if row.differences:
-            signed = [f"{100 * row.differences[key]:+.1f}" for key in shown]
-            lines.append([f"  to {comparison.base}", "", *signed, *([""] if timed else [])])
+            rest = [""] if timed else []
+            lines.append([f"  to {comparison.base}", "", *(_signed(row, key) for key in shown), *rest])
+            if row.paired:
+                lines.append([f"  {COVERED}", "", *(_interval(row.paired[key]) for key in shown), *rest])
     return header, lines
 
 
@@ -45,6 +51,21 @@ def percent(figure: Figure) -> str:
     return f"{100 * figure.mean:.1f}" + ("" if figure.std is None else f" ± {100 * figure.std:.1f}")
 
 
+def _signed(row: Row, key: str) -> str:
+    """``+5.2 p=.02``, or the difference alone where it was not tested."""
+    difference = f"{100 * row.differences[key]:+.1f}"
+    return f"{difference} p={short(row.paired[key].p)}" if key in row.paired else difference
+
+
+def _interval(difference: Difference) -> str:
+    return f"[{100 * difference.low:.1f}, {100 * difference.high:.1f}]"
+
+
+def short(p: float) -> str:
+    """A p-value with two digits, three where it is small: ``.35``, ``.02``, ``.002``."""
+    return f"{p:.{2 if round(p, 3) >= 0.01 else 3}f}".removeprefix("0")
+
+
 def to_markdown(comparison: Comparison) -> str:
     """A table of Markdown."""
     header, lines = cells(comparison)
@@ -53,9 +74,9 @@ def to_markdown(comparison: Comparison) -> str:
 
 
 def to_csv(comparison: Comparison) -> str:
-    """A line per row: every figure's mean, sample standard deviation and difference to the base."""
+    """A line per row: every figure's mean, sample standard deviation, and difference to the base with its test."""
     keys = all_keys(comparison)
-    figures = [f"{key} {kind}" for key in keys for kind in ("mean", "std", "difference")]
+    figures = [f"{key} {kind}" for key in keys for kind in ("mean", "std", "difference", "low", "high", "p")]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(
@@ -65,11 +86,11 @@ def to_csv(comparison: Comparison) -> str:
         plan, seconds = row.group.plan, row.group.seconds
         writer.writerow(
             [
-                _text(row.group.name),
+                unformulated(row.group.name),
                 plan.base,
                 " ".join(plan.plugins),
                 " ".join(plan.without),
-                "" if plan.proposals is None else _text(plan.proposals.name),
+                "" if plan.proposals is None else unformulated(plan.proposals.name),
                 row.group.supervision,
                 len(row.group.members),
                 " ".join(str(member.plan.seed) for member in row.group.members),
@@ -81,14 +102,12 @@ def to_csv(comparison: Comparison) -> str:
 
 
 def _numbers(row: Row, key: str) -> Cells:
-    figure, difference = row.figures[key], row.differences.get(key)
-    return [f"{100 * value:.3f}" if value is not None else "" for value in (figure.mean, figure.std, difference)]
+    figure, tested = row.figures[key], row.paired.get(key)
+    ends = (None, None) if tested is None else (tested.low, tested.high)
+    values = (figure.mean, figure.std, row.differences.get(key), *ends)
+    p = "" if tested is None else f"{tested.p:.4f}"
+    return [*(f"{100 * value:.3f}" if value is not None else "" for value in values), p]
 
 
 def _escaped(line: Iterable[str]) -> Cells:
     return [cell.strip().replace("|", "\\|") for cell in line]
-
-
-def _text(name: str) -> str:
-    """A name from outside, such that no spreadsheet takes it for a formula."""
-    return f"'{name}" if name.startswith(("=", "+", "-", "@", "\t", "\r")) else name
