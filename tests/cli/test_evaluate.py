@@ -112,3 +112,29 @@ def test_torch_is_not_needed() -> None:
     script = "import sys; from wtalkit.cli import main; main(sys.argv[1:]); sys.exit('torch' in sys.modules)"
     arguments = ["evaluate", "--predictions", DETECTIONS, "--protocol", "thumos14-pmil", "--against", "paper:SEAL"]
     subprocess.run([sys.executable, "-c", script, *arguments], check=True, capture_output=True)
+
+
+def test_the_analysis_is_shown_and_written(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    arguments = ["evaluate", "--predictions", DETECTIONS, "--protocol", "thumos14-pmil", "--analysis"]
+    assert main([*arguments, "--csv", "t.csv", "--markdown", "t.md", "--plots", "plots"]) == 0
+    shown = capsys.readouterr().out
+    for title in ("mAP over tIoU", "Other scores", "Average recall at N proposals per video", "By kind of instance"):
+        assert f"\n{title}" in shown
+    assert shown.splitlines()[-1].endswith(
+        " written to t.csv and t.md and plots. Next: wtalkit detect VIDEO, for footage of your own"
+    )
+    assert (tmp_path / "t.md").read_text().startswith("## mAP over tIoU\n")
+    assert "length XL,> 18 s" not in (tmp_path / "t.csv").read_text() and "> 18 s" in shown, "DETAD's edges"
+    assert {path.suffix for path in (tmp_path / "plots").iterdir()} == {".svg", ".png"}
+    assert main([*arguments, "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["analysis"]["map"] == result["map"]
+    assert sum(line.startswith("map,mAP,") for line in (tmp_path / "t.csv").read_text().splitlines()) == 8
+
+
+def test_plots_without_matplotlib_fail_before_anything_is_scored(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert main(["evaluate", "--predictions", "not-there.json", "--plots", "plots"]) == 3
+    assert capsys.readouterr().err == "plots need the package matplotlib. pip install 'wtalkit[plots]'.\n"
