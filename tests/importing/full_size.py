@@ -144,7 +144,7 @@ def researcher(out: Path, steps: int, width: int = WIDTH, videos: int | None = N
     project.mkdir()
     (project / "test").mkdir()
     training = ("--recipe", "thumos14", "--device", "cpu", "--set", f"steps={steps}", "--set", "log_every=1")
-    smaller = ("--set", "batch_size=4", "--set", "accumulate=8")
+    smaller = ("--set", "batch_size=2", "--set", "accumulate=4")
     found = [run(("import", str(pack), "--out", "feats"), project, out / "import.log")]
     for key in keys:
         if "_test_" in key:

@@ -79,7 +79,8 @@ def _precisions_of_draws(
                 true += repeats[hits[index]]
                 heights[index - first] = true / shown[hits[index]] if shown[hits[index]] > 0 else 0.0
             best, area = 0.0, 0.0
-            for index in range(stop - 1, first - 1, -1):  # a hit that was not drawn adds no recall
-                best = max(best, heights[index - first]) if repeats[hits[index]] > 0 else best
+            for index in range(stop - 1, first - 1, -1):
+                # One that was not drawn adds nothing, and its precision is no better than of those before it.
+                best = max(best, heights[index - first])
                 area += best * repeats[hits[index]]
             found[draw, level] = area / positives[draw] if positives[draw] > 0 else 0.0

@@ -161,6 +161,8 @@ def test_buckets_relative_to_the_data_hold_as_many_each() -> None:
     assert np.bincount(length.bucket).tolist() == [20] * 5
     assert coverage.ranges == ("0-10 %", "10-20 %", "20-30 %", "30-40 %", "> 40 %")
     assert instances.ranges == ("> 0",)  # all alike: one bucket
+    beyond = {"database": {f"v{n}": video(("a", 0, 10 + n), duration=1 if n else 100) for n in range(10)}}
+    assert characteristics(GroundTruth.of(annotations_of(beyond)))[1].ranges == ("> 0 %",)  # none covers more than all
     with pytest.raises(ConfigError, match="there are no buckets 'thumos'"):
         characteristics(truth, "thumos")  # type: ignore[arg-type]
 
@@ -203,3 +205,7 @@ def test_empty_segments_at_one_place_match_as_officially() -> None:
     assert analysis.sensitivity.missed == 0.0
     assert analysis.errors.shares[0][Kind.RIGHT] == 1.0
     assert analysis.recall.given[1] == 1.0
+    twice = {"results": {"v": found(*[("a", 5, 5, 0.9), ("a", 5, 5, 0.8)])}}
+    assert (
+        analyse(twice, {"database": {"v": video(("a", 5, 5))}}, [0.5], samples=0).errors.shares[1][Kind.DOUBLE] == 1.0
+    )

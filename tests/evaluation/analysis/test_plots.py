@@ -46,7 +46,10 @@ def test_equal_analyses_give_equal_files(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("labels", "tiou"),
-    [(["-->", "$1$", "<b>&"], [0.5]), ([f"{'long ' * 9}{n}" for n in range(70)], [0.1 + 0.05 * n for n in range(17)])],
+    [
+        (["-->", "$\\oops$", "<b>&"], [0.5]),
+        ([f"{'long ' * 9}{n}" for n in range(70)], [0.1 + 0.05 * n for n in range(17)]),
+    ],
 )
 def test_any_labels_and_any_number(tmp_path: Path, labels: list[str], tiou: list[float]) -> None:
     predictions, truth = made(1, classes=len(labels), videos=30)

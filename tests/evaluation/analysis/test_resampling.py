@@ -54,6 +54,12 @@ def test_what_makes_videos_hard_for_both_cancels() -> None:
     assert found.p == pytest.approx(2 / 1001)  # no draw turns the sign
 
 
+def test_what_repeated_videos_add_is_taken_off_again() -> None:
+    draws = np.random.default_rng(0).normal(0.25, 0.01, 1000)
+    found = paired_difference(0.05, draws, np.zeros(1000))
+    assert (found.low + found.high) / 2 == pytest.approx(0.05, abs=0.002)
+
+
 def test_a_difference_that_any_draw_may_turn_is_none() -> None:
     random = np.random.default_rng(0)
     found = paired_difference(0.001, random.normal(0.4, 0.1, 2000), random.normal(0.4, 0.1, 2000))
