@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import nullcontext
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +13,13 @@ import av
 import numpy as np
 import pytest
 
-from tests.faults.videos import cut
+from tests.faults.videos import cut, write_numbered
 from tests.toys import write_video
 from wtalkit.checking import Finding, Report, check
 from wtalkit.errors import ConfigError, UsageError
 from wtalkit.features import FeatureRecord, FeatureSpec, write_features
 from wtalkit.inputs import Input
+from wtalkit.video.decoder import _Process
 
 FRAMES = {"k1": 50, "k2": 60, "k3": 70, "w1": 54, "w2": 64, "w3": 74}
 LABELS = {key: "kick" if key[0] == "k" else "wave" for key in FRAMES}
@@ -246,6 +249,23 @@ def test_content_twice_in_one_subset_is_odd(videos: Path, tmp_path: Path) -> Non
     assert texts(report.warnings) == ["None: 'again', 'w1' are the same file, with different labels"]
 
 
+@pytest.mark.parametrize("container", ["mp4", "mkv"])
+@pytest.mark.parametrize(
+    ("times_ms", "varies"), [([40 * n for n in range(50)], False), ([n * n for n in range(50)], True)]
+)
+def test_variable_rate(tmp_path: Path, container: str, times_ms: list[int], varies: bool) -> None:
+    write_numbered(tmp_path / f"a.{container}", range(50), times_ms=times_ms)
+    (video,) = check([tmp_path / f"a.{container}"]).videos
+    assert (video.frames, video.variable_rate) == (50, varies)
+
+
+@pytest.mark.parametrize("rate", [30, Fraction(30000, 1001), Fraction(24000, 1001), 60])
+def test_a_constant_rate_in_rounded_times(tmp_path: Path, rate: int | Fraction) -> None:
+    """Matroska counts milliseconds."""
+    write_numbered(tmp_path / "a.mkv", range(50), fps=rate)
+    assert [video.variable_rate for video in check([tmp_path]).videos] == [False]
+
+
 def test_equal_beginnings_are_not_equal_videos(videos: Path) -> None:
     """All of these show the same for as long as the shortest lasts."""
     assert check(videos=videos).duplicates == ()
@@ -363,9 +383,8 @@ def test_what_is_told(videos: Path, arrays: Path) -> None:
     assert read == [1, 2, 3, 4, 5, 6]
 
 
-def test_a_stop_ends_the_decoders(videos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from wtalkit.video.decoder import _Process
-
+@pytest.mark.parametrize("stopped", [True, False])
+def test_no_decoder_is_left(videos: Path, monkeypatch: pytest.MonkeyPatch, stopped: bool) -> None:
     processes: list[Any] = []
     begin = _Process.__init__
 
@@ -373,15 +392,14 @@ def test_a_stop_ends_the_decoders(videos: Path, monkeypatch: pytest.MonkeyPatch)
         processes.append(self)
         begin(self)
 
-    monkeypatch.setattr(_Process, "__init__", noted)
-
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        check(videos=videos, finished=stop)
+    monkeypatch.setattr(_Process, "__init__", noted)
+    with pytest.raises(KeyboardInterrupt) if stopped else nullcontext():
+        check(videos=videos, finished=stop if stopped else None)
     assert processes
-    assert [process._child.poll() is None for process in processes] == [False] * len(processes)
+    assert [process for process in processes if process._child.poll() is None] == []
 
 
 def test_the_document_is_plain_json(videos: Path, arrays: Path, labels: Path) -> None:

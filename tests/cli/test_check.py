@@ -89,6 +89,14 @@ def test_paths_alone_leave_the_project_out(sound: Path, capsys: pytest.CaptureFi
     assert main(["check", "videos/a.mp4", "--annotations", "annotations.json", "--quiet"]) == 0
     assert "warning: annotations.json: no file of 3 videos: b, c, d" in capsys.readouterr().err
     assert main(["check", "--videos", "videos", "-q"]) == 0
+    Path("annotations.json").unlink()
+    capsys.readouterr()
+    assert main(["check", "--fast"]) == 0
+    assert (
+        capsys.readouterr()
+        .out.splitlines()[-1]
+        .endswith("Next: write what happens in each video to labels.csv (video,label), then check again")
+    )
 
 
 def test_verbose_lists_every_video(sound: Path, capsys: pytest.CaptureFixture[str]) -> None:

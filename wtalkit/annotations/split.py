@@ -145,11 +145,10 @@ def _stratify(units: list[_Unit], test: float, generator: random.Random) -> list
     shares: dict[Side, float] = {"train": 1 - test, "test": test}
     videos = sum(len(unit.keys) for unit in units)
     wanted_videos = {side: videos * share for side, share in shares.items()}
-    having = Counter(label for unit in units for label in unit.labels)
     total: Counter[str] = Counter()
     for unit in units:
         total.update(unit.labels)
-    wanted = {side: {label: _share(total[label], having[label], shares[side]) for label in total} for side in SIDES}
+    wanted = {side: {label: total[label] * shares[side] for label in total} for side in SIDES}
     chosen: dict[int, Side] = {}
 
     def put(place: int, side: Side) -> None:
@@ -171,11 +170,6 @@ def _stratify(units: list[_Unit], test: float, generator: random.Random) -> list
             put(place, "train" if lacks["train"] >= lacks["test"] else "test")
         order = [place for place in order if place not in chosen]
     return [chosen[place] for place in range(len(units))]
-
-
-def _share(videos: int, units: int, share: float) -> float:
-    """How many videos of a class one side is to have: at least one, and never all, where there are two units."""
-    return min(max(videos * share, 1.0), videos - 1.0) if units > 1 else videos * share
 
 
 def _cover(units: list[_Unit], chosen: list[Side]) -> None:

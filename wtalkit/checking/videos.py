@@ -19,7 +19,7 @@ from wtalkit.extraction.lanes import Event, Lane, run_lanes
 from wtalkit.extraction.progress import Progress
 from wtalkit.inputs import Failure, Input, attempt
 from wtalkit.timeline import Timeline
-from wtalkit.video import PATIENCE_S, Decoder, DecodeReport, Decoding, Limits, VideoInfo, describe_partial
+from wtalkit.video import PATIENCE_S, Decoder, Decoding, Limits, VideoInfo, describe_partial
 
 if TYPE_CHECKING:
     from wtalkit.extraction.compute import Compute
@@ -98,7 +98,7 @@ def _decode(video: Input, lane: Lane, timeline: Timeline, limits: Limits, patien
         report.duration_s,
         report.expected_duration_s,
         frames=report.frames,
-        variable_rate=_variable_rate(report),
+        variable_rate=report.variable_rate,
         gaps=report.gaps,
         warnings=report.warnings,
         content=digest.hexdigest(),
@@ -119,11 +119,6 @@ def _picture(info: VideoInfo) -> dict[str, Any]:
 def _too_short(duration_s: float, timeline: Timeline) -> str | None:
     frames = timeline.frame_count(duration_s)
     return f"too short ({frames} < {timeline.window} frames)" if frames < timeline.window else None
-
-
-def _variable_rate(report: DecodeReport) -> bool | None:
-    """What the decoder says of it, if it does."""
-    return getattr(report, "variable_rate", None)
 
 
 def _progress(video: Input, info: VideoInfo, done_s: float, decode_s: float) -> Progress:

@@ -127,7 +127,7 @@ def command(
     else:
         _show(terminal, report)
     _tell(terminal, report)
-    terminal.next_step(f"{_summary(report)}. Next: {_next(report, files)}")
+    terminal.next_step(f"{_summary(report)}. Next: {_next(report, files, whole=not paths)}")
     return report.exit_code
 
 
@@ -236,9 +236,11 @@ def _summary(report: Report) -> str:
     return ", ".join(parts)
 
 
-def _next(report: Report, files: Files) -> str:
+def _next(report: Report, files: Files, *, whole: bool) -> str:
     if report.exit_code:
         return "mend what is named above, then check again"
+    if report.annotations is None and whole:
+        return "write what happens in each video to labels.csv (video,label), then check again"
     if report.annotations is None:
         return "wtalkit extract PATH --out feats/" if files.videos else "wtalkit detect FEATURES"
     return "wtalkit train --method clasnet" if report.features else "wtalkit extract videos/ --out feats/"

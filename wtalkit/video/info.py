@@ -10,6 +10,10 @@ from pathlib import Path
 PATIENCE_S = 120.0
 """Seconds without a sign of life after which a decoder counts as hung."""
 
+_EVEN = 1.2
+_CLOCK_S = 0.002
+"""Two times of a container that counts milliseconds may each be wrong by one."""
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -80,6 +84,7 @@ class DecodeReport:
             a missing end included. Times a variable frame rate leaves out on purpose are no gaps.
         warnings: sentences for the user.
         complete: ``False`` if anything is missing, or if nothing in the file can tell.
+        steps_s: seconds from a frame to the next, the shortest and the longest; zeros for a single frame.
     """
 
     frames: int
@@ -89,6 +94,13 @@ class DecodeReport:
     gaps: tuple[tuple[float, float], ...]
     warnings: tuple[str, ...]
     complete: bool
+    steps_s: tuple[float, float] = (0.0, 0.0)
+
+    @property
+    def variable_rate(self) -> bool:
+        """Whether the time between frames changes by more than clocks of a thousandth of a second round."""
+        shortest_s, longest_s = self.steps_s
+        return longest_s > _EVEN * shortest_s + _CLOCK_S
 
     @property
     def decoded_s(self) -> float:

@@ -79,4 +79,5 @@ def report_to_message(report: DecodeReport) -> Message:
 def report_from_message(values: Message) -> DecodeReport:
     """What :func:`report_to_message` took apart."""
     gaps = tuple((float(start), float(end)) for start, end in values["gaps"])
-    return DecodeReport(**{**values, "gaps": gaps, "warnings": tuple(values["warnings"])})
+    steps_s = tuple(values["steps_s"])
+    return DecodeReport(**{**values, "gaps": gaps, "warnings": tuple(values["warnings"]), "steps_s": steps_s})

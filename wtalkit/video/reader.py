@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -122,6 +123,8 @@ class VideoReader:
             raise RuntimeError("a video is decoded once; open it again for a second pass")
         self._started = True
         decoded, most = 0, max(1, int(self._limits.hours * 3600 * self._limits.fps))
+        steps_s = (math.inf, 0.0)
+        before_s: float | None = None
         for timed in self._timed:
             decoded += 1
             # The ledger heard of the first frame when it was peeked at, so the origin is known.
@@ -131,8 +134,12 @@ class VideoReader:
                 raise over_limit(self.path, f"more than {hours} hours", hours, "hours")
             if decoded > most:  # time may stand still
                 raise over_limit(self.path, f"more than {most} frames", f"{most}", "hours")
+            if before_s is not None:
+                steps_s = min(steps_s[0], time_s - before_s), max(steps_s[1], time_s - before_s)
+            before_s = time_s
             yield TimedFrame(timed.frame, time_s, timed.duration_s)
-        self._report = judge(self.path, self._container, self._stream, self._decoder, self._clock, decoded)
+        report = judge(self.path, self._container, self._stream, self._decoder, self._clock, decoded)
+        self._report = replace(report, steps_s=steps_s) if decoded > 1 else report
 
     def picture(self, timed: TimedFrame) -> Image:
         """The frame as uint8 RGB [H, W, 3]: upright, square pixels, scaled."""
