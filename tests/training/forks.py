@@ -52,7 +52,7 @@ class Forks:
     def close(self) -> None:
         assert self._server.stdin is not None and self._server.stdout is not None
         self._server.stdin.close()
-        self._server.wait(10)
+        self._server.wait(60)
         self._server.stdout.close()
 
     def _ask(self, request: dict[str, Any]) -> Any:
