@@ -94,7 +94,7 @@ def test_the_backbone_is_the_option_then_wtalkit_toml_then_cached_i3d(bare: Path
     assert fallback.name == "i3d-mini"
     assert fallback.warning is not None
     weights = zoo.cache_dir() / "weights" / "i3d"
-    weights.mkdir(parents=True)
+    weights.mkdir(parents=True, exist_ok=True)
     (weights / "rgb_imagenet.pt").touch()
     assert zoo.choose_backbone(None, Project.load()).name == "i3d"
     Path("wtalkit.toml").write_text('backbone = "i3d-mini"')

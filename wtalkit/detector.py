@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from wtalkit.errors import InputError, ModelError, ProposalsError, UsageError
 from wtalkit.features import FeatureFile, FeatureSpec, read_features
 from wtalkit.inputs import FEATURES_SUFFIX, Input
-from wtalkit.localizer import Localizer
+from wtalkit.localizer import Curves, Localizer
 from wtalkit.proposals import Proposer, Supervision, strongest
 from wtalkit.segments import Detections, Segment
-from wtalkit.suggest import remedy
+from wtalkit.suggest import remedy, some_of
 from wtalkit.video import PATIENCE_S, Limits
 from wtalkit.zoo import Choice
 
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from wtalkit.proposals import ProposalFile
 
 
+_FEW = 30
+"""Names that are listed when another was asked for; of more only those that may have been meant."""
+
+
 @dataclass(frozen=True)
 class Show:
     """Which of a video's candidates are wanted.
@@ -36,11 +41,13 @@ class Show:
         threshold: least score, in place of the model's own.
         everything: every scored candidate, as scoring uses them, instead of what a person wants to see.
         classes: only these; None for all.
+        label: this one happens, the question is when: scores are relative to the video, whatever its level.
     """
 
     threshold: float | None = None
     everything: bool = False
     classes: tuple[str, ...] | None = None
+    label: str | None = None
 
 
 class Detector:
@@ -49,11 +56,12 @@ class Detector:
     Attributes:
         choice: which model, and why.
         loaded: the model and its header.
-        spec: the features it was trained on.
+        spec: the features it was trained on, or those of a zero-training model's backbone.
         localizer: what turns features into candidates.
         proposals: a file of proposals in use; None where the model makes its own, or works on snippets.
         progress: told how far the current video is, see :class:`wtalkit.extraction.VideoFeaturizer`.
         raw: where the raw proposals of each video are kept, by key; None keeps none.
+        curves: where the curves of each video are kept, by key; None keeps none.
     """
 
     def __init__(
@@ -91,20 +99,20 @@ class Detector:
             ProposalsError: the file of proposals cannot be used.
         """
         from wtalkit.features import preset
-        from wtalkit.modelfile import load_model
 
         self.choice = choice
-        self.loaded: LoadedModel = load_model(choice.path)
-        if self.loaded.header.feature_spec is None:
-            raise ModelError("does not say which features it was trained on, so it cannot be used", file=choice.path)
-        self.spec = FeatureSpec.from_dict(self.loaded.header.feature_spec)
         self.device_name, self.offline, self.on_partial, self.progress = device, offline, on_partial, progress
         self.limits, self.timeout_s = limits or Limits(), timeout_s
         self.engine_name, self.address = engine, address
+        self.loaded: LoadedModel = self._load()
+        if self.loaded.header.feature_spec is None:
+            raise ModelError("does not say which features it was trained on, so it cannot be used", file=choice.path)
+        self.spec = FeatureSpec.from_dict(self.loaded.header.feature_spec)
         self.assume = None if assume_spec is None else preset(assume_spec)
         self.localizer = Localizer.of(self.loaded, self.spec.timeline)
         self.proposals = self._proposals(proposals)
         self.raw: dict[str, Proposals] | None = None
+        self.curves: dict[str, Curves] | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -118,23 +126,7 @@ class Detector:
             ModelError: the backbone's weights or the flow are not those the model was trained with.
             MachineError: weights or device are not to be had.
         """
-        from wtalkit.backbones import load_backbone
-        from wtalkit.extraction import VideoFeaturizer
-        from wtalkit.flow import get_flow
-
-        # A cluster computes on its own devices; here the backbone only says what is to come out.
-        device = self.device_name if self.engine_name == "local" else "cpu"
-        backbone = load_backbone(self.spec.backbone, flow=self.spec.flow, device=device, offline=self.offline)
-        featurizer = VideoFeaturizer(
-            backbone,
-            get_flow(self.spec.flow),
-            fps=self.spec.fps,
-            stride=self.spec.stride,
-            on_partial=self.on_partial,
-            limits=self.limits,
-            patience_s=self.timeout_s,
-            progress=self._tell,
-        )
+        featurizer = self._featurizer(self.spec.backbone, self.spec.flow, self.spec.fps, self.spec.stride)
         if differences := self.spec.differences(featurizer.spec):
             raise ModelError(
                 f"was trained on other features than can be made here: {'; '.join(differences)} (the model's first)",
@@ -142,6 +134,41 @@ class Detector:
                 remedy="Train it again on features extracted here, or use another model",
             )
         return featurizer
+
+    def _featurizer(
+        self, backbone: str, flow: str, fps: float | None = None, stride: int | None = None
+    ) -> VideoFeaturizer:
+        from wtalkit.backbones import load_backbone
+        from wtalkit.extraction import VideoFeaturizer
+        from wtalkit.flow import get_flow
+
+        # A cluster computes on its own devices; here the backbone only says what is to come out.
+        device = self.device_name if self.engine_name == "local" else "cpu"
+        return VideoFeaturizer(
+            load_backbone(backbone, flow=flow, device=device, offline=self.offline),
+            get_flow(flow, offline=self.offline),
+            fps=fps,
+            stride=stride,
+            on_partial=self.on_partial,
+            limits=self.limits,
+            patience_s=self.timeout_s,
+            progress=self._tell,
+        )
+
+    def _load(self) -> LoadedModel:
+        if self.choice.zero_training is None:
+            from wtalkit.modelfile import load_model
+
+            return load_model(self.choice.path)
+        from wtalkit.zero_training.loading import as_model
+        from wtalkit.zoo import kinetics_classes
+
+        wanted = self.choice.zero_training
+        # The classifier comes with the backbone, which therefore is loaded now, and not again for the first video.
+        self.featurizer = self._featurizer(wanted.backbone, wanted.flow)
+        return as_model(
+            self.choice.name, self.featurizer.backbone, self.featurizer.spec, kinetics_classes(), self.choice.path
+        )
 
     @cached_property
     def engine(self) -> RunsVideos:
@@ -213,14 +240,23 @@ class Detector:
         """The wish, sure to name only classes that the model knows.
 
         Raises:
-            UsageError: it names another.
+            UsageError: it names another, or classes beside a label.
         """
-        for name in show.classes or ():
+        if show.label is not None and show.classes is not None:
+            raise UsageError("a label that is sure and classes to choose from exclude each other", remedy="Use one")
+        for name in (*(show.classes or ()), *(() if show.label is None else (show.label,))):
             if name not in self.classes:
-                raise UsageError(
-                    f"the model {self.choice.name} knows no class {name!r}", remedy=remedy(name, self.classes)
-                )
+                raise UsageError(f"the model {self.choice.name} knows no class {name!r}", remedy=self._meant(name))
         return show
+
+    def _meant(self, name: str) -> str:
+        if len(self.classes) <= _FEW:
+            return remedy(name, self.classes)
+        lower = {each.lower(): each for each in self.classes}
+        words = [each for each in lower if any(word in each for word in name.lower().split())]
+        near = dict.fromkeys([*get_close_matches(name.lower(), lower, n=3, cutoff=0.5), *words])
+        meant = f"Did you mean {some_of([lower[each] for each in near])}? " if near else ""
+        return f"{meant}wtalkit models info {self.choice.name} lists all {len(self.classes)}"
 
     def features(self, each: Input) -> FeatureFile:
         """The features of an input: read, or computed.
@@ -258,12 +294,13 @@ class Detector:
         from wtalkit.localization import display
 
         assert features.record is not None
-        candidates = self.candidates(features, each.key)
+        label = show.label
+        candidates = self.candidates(features, each.key) if label is None else self.where(features, each.key, label)
         if show.classes is not None:
             candidates = [segment for segment in candidates if segment.label in show.classes]
         threshold = show.threshold
         if threshold is None and not show.everything:
-            threshold = self.loaded.header.display_threshold
+            threshold = self.loaded.header.display_threshold if label is None else _half_of_best(candidates)
         segments = [each for each in candidates if threshold is None or each.score >= threshold]
         if not show.everything:
             segments = display(segments, -math.inf if threshold is None else threshold)
@@ -288,6 +325,17 @@ class Detector:
         Raises:
             InputError: a file of proposals is in use and does not name this video.
         """
+        return self._candidates(features, key, None)
+
+    def where(self, features: FeatureFile, key: str, label: str) -> list[Segment]:
+        """Every scored candidate of a class that is sure to happen; scores are relative to this video.
+
+        Raises:
+            InputError: a file of proposals is in use and does not name this video.
+        """
+        return self._candidates(features, key, label)
+
+    def _candidates(self, features: FeatureFile, key: str, label: str | None) -> list[Segment]:
         assert features.record is not None
         given = None
         if self.proposals is not None:
@@ -296,7 +344,17 @@ class Detector:
             except ProposalsError as error:
                 raise InputError(str(error).rstrip("."), file=features.path or key) from error
         keep = None if self.raw is None else partial(self.raw.__setitem__, key)
-        return self.localizer.candidates(features.array, features.record.duration_s, proposals=given, keep=keep)
+        show = None if self.curves is None else partial(self.curves.__setitem__, key)
+        return self.localizer.candidates(
+            features.array, features.record.duration_s, proposals=given, keep=keep, show=show, label=label
+        )
+
+    def keep_curves(self) -> None:
+        """From now on keep the curves of every video in ``curves``.
+
+        A model on proposals has those of the model inside it that makes them, and none where they come from a file.
+        """
+        self.curves = {}
 
     def keep_raw_proposals(self) -> None:
         """From now on keep the raw proposals of every video in ``raw``.
@@ -349,7 +407,17 @@ class Detector:
     def warnings(self) -> tuple[str, ...]:
         """What every result must say about the model."""
         odd = () if self.proposals is None else self.proposals.warnings
-        return (*filter(None, (self.demo_warning, self._supervision_warning)), *odd)
+        said = (self.demo_warning, self._zero_training_warning, self._supervision_warning)
+        return (*filter(None, said), *odd)
+
+    @property
+    def _zero_training_warning(self) -> str | None:
+        if self.choice.zero_training is None:
+            return None
+        return (
+            f"zero-training model: {self.spec.backbone}'s own classifier of {len(self.classes)} Kinetics actions "
+            "never learnt where an action begins and ends; its scores and threshold are not calibrated"
+        )
 
     @property
     def _supervision_warning(self) -> str | None:
@@ -369,7 +437,7 @@ class Detector:
             return None
         return (
             f"demo model: knows {len(self.classes)} rendered actions, its answers about real footage mean nothing; "
-            "train one on your own videos with wtalkit extract and wtalkit train"
+            "run wtalkit models pull i3d, or train one on your own videos with wtalkit extract and wtalkit train"
         )
 
     @cached_property
@@ -381,6 +449,7 @@ class Detector:
             "path": str(self.choice.path),
             "chosen_by": self.choice.reason,
             "demo": self.choice.is_demo,
+            "zero_training": self.choice.zero_training is not None,
             "method": header.method,
             "plugins": list(header.plugins),
             "supervision": self.supervision,
@@ -389,3 +458,9 @@ class Detector:
             "display_threshold": header.display_threshold,
             "sha256": self.loaded.sha256,
         }
+
+
+def _half_of_best(candidates: list[Segment]) -> float | None:
+    """What is shown of a label that is sure: scores tell its segments apart, not whether it happens."""
+    best = max((segment.score for segment in candidates), default=None)
+    return best if best is None or best <= 0 else best / 2

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from wtalkit.errors import ModelError
@@ -19,8 +19,29 @@ if TYPE_CHECKING:
 
     from wtalkit.localization import DecoderSettings, Proposals
     from wtalkit.methods.composition import Model
+    from wtalkit.methods.windows import Activations
     from wtalkit.modelfile import LoadedModel
     from wtalkit.proposals import Pool
+
+
+@dataclass(frozen=True)
+class Curves:
+    """What a model says of one video, snippet by snippet: what segments are cut out of.
+
+    Attributes:
+        times_s: seconds of the middles of the snippets, [T].
+        labels: names of the C classes.
+        activations: scores of the classes, float32 [T, C].
+        attention: of the snippets whatever the class, float32 [T]; None where the model has none.
+    """
+
+    times_s: NDArray[np.float64]
+    labels: tuple[str, ...]
+    activations: NDArray[np.float32]
+    attention: NDArray[np.float32] | None = None
+
+    def __repr__(self) -> str:
+        return f"Curves(T={len(self.times_s)}, classes={len(self.labels)})"
 
 
 @dataclass(frozen=True)
@@ -71,6 +92,8 @@ class Localizer:
         *,
         proposals: NDArray[np.float64] | None = None,
         keep: Callable[[Proposals], None] | None = None,
+        show: Callable[[Curves], None] | None = None,
+        label: str | None = None,
     ) -> list[Segment]:
         """Every scored candidate of one video after Soft-NMS.
 
@@ -79,6 +102,8 @@ class Localizer:
             duration_s: seconds of video.
             proposals: start and end in seconds, [M, 2], in place of the proposer's; for methods on proposals only.
             keep: given the raw proposals on the way, of the model or of its proposer; not those of a file.
+            show: given the curves on the way, of the model or of its proposer.
+            label: a class that is sure to happen: only its candidates, however low its scores are.
 
         Raises:
             ModelError: the model judges proposals, and there are none to be had.
@@ -87,18 +112,20 @@ class Localizer:
 
         if self.on_proposals:
             if proposals is None:
-                found = self._proposer().raw_proposals(features, duration_s)
+                found = self._proposer().raw_proposals(features, duration_s, show=show)
                 proposals = found.seconds
                 if keep is not None:
                     keep(found)
-            return self.judge(features, self.pool(features, duration_s, proposals), duration_s)
-        found = self._cut_out(features)
+            return self.judge(features, self.pool(features, duration_s, proposals), duration_s, label=label)
+        found = self._cut_out(features, show, label)
         if keep is not None:
             keep(found.within(duration_s))
         kept = suppress_overlaps(found, self.classes, duration_s, self.decoder)
         return sorted(kept, key=lambda segment: -segment.score)
 
-    def raw_proposals(self, features: NDArray[np.float32], duration_s: float) -> Proposals:
+    def raw_proposals(
+        self, features: NDArray[np.float32], duration_s: float, *, show: Callable[[Curves], None] | None = None
+    ) -> Proposals:
         """Every run of every level of a snippet-level model before any suppression, within the video.
 
         Raises:
@@ -109,7 +136,7 @@ class Localizer:
                 f"{self.model.spec.method} judges proposals and makes none",
                 remedy="Take the model that makes them: a snippet-level method",
             )
-        return self._cut_out(features).within(duration_s)
+        return self._cut_out(features, show).within(duration_s)
 
     def pool(self, features: NDArray[np.float32], duration_s: float, proposals: NDArray[np.float64]) -> Pool:
         """Proposals in seconds, [M, 2], as the method on proposals judges them in a video with these features."""
@@ -120,17 +147,22 @@ class Localizer:
         unique = self.model.base.unique
         return pool(proposals, timeline=self.timeline, snippets=len(features), duration_s=duration_s, unique=unique)
 
-    def judge(self, features: NDArray[np.float32], proposals: Pool, duration_s: float) -> list[Segment]:
-        """Candidates from proposals that are pooled already."""
+    def judge(
+        self, features: NDArray[np.float32], proposals: Pool, duration_s: float, *, label: str | None = None
+    ) -> list[Segment]:
+        """Candidates from proposals that are pooled already; with a label as for :meth:`candidates`."""
         from wtalkit.localization import decode_proposals
         from wtalkit.methods.composition import ProposalModel
         from wtalkit.methods.rescoring import run_proposals
 
         assert isinstance(self.model, ProposalModel)
         (found,) = run_proposals(self.model, [features], [proposals.segments])
+        scores, classes = found.scores, self.classes
+        if label is not None:  # of a single class the decoder keeps that one
+            scores, classes = scores[:, [classes.index(label), -1]], (label,)
         return decode_proposals(
-            found.scores, found.attn, found.quality, segments=proposals.segments, seconds=proposals.seconds,
-            classes=self.classes, duration_s=duration_s, settings=self.decoder,
+            scores, found.attn, found.quality, segments=proposals.segments, seconds=proposals.seconds,
+            classes=classes, duration_s=duration_s, settings=self.decoder,
         )  # fmt: skip
 
     def _proposer(self) -> Localizer:
@@ -141,15 +173,47 @@ class Localizer:
             )
         return self.proposer
 
-    def _cut_out(self, features: NDArray[np.float32]) -> Proposals:
+    def _cut_out(
+        self, features: NDArray[np.float32], show: Callable[[Curves], None] | None = None, label: str | None = None
+    ) -> Proposals:
         """What the decoder cuts out of the snippet-level model's curves, not clipped to the video yet."""
-        from wtalkit.localization import raw_proposals
         from wtalkit.methods.composition import Composition
         from wtalkit.methods.windows import run_windows
 
         assert isinstance(self.model, Composition)
         found = run_windows(self.model, features, self.timeline, max_length=self.max_length)
+        if show is not None:
+            show(self._curves(found))
+        return self._decoded(found) if label is None else self._where(found, self.classes.index(label))
+
+    def _decoded(self, found: Activations) -> Proposals:
+        from wtalkit.localization import raw_proposals
+
         return raw_proposals(
             found.act_scores, found.attn, found.video_scores, timeline=self.timeline, settings=self.decoder,
             plugin_attn=found.plugin_attn, score_logits=found.score_logits,
         )  # fmt: skip
+
+    def _where(self, found: Activations, index: int) -> Proposals:
+        """Candidates of one class that is sure to happen: levels are shares of what its own curve spans in this video.
+
+        Its video score, which says whether it happens, is left out, and so is the threshold on it.
+        """
+        import numpy as np
+
+        curve = found.act_scores[:, index]
+        span = float(np.ptp(curve))
+        relative = (curve - curve.min()) / span if span > 0 else np.ones_like(curve)
+        logits = None if found.score_logits is None else found.score_logits[:, [index]]
+        alone = replace(found, act_scores=relative[:, None], video_scores=np.zeros(1, np.float32), score_logits=logits)
+        cut = self._decoded(alone)
+        return replace(cut, label=np.full_like(cut.label, index))
+
+    def _curves(self, found: Activations) -> Curves:
+        import numpy as np
+
+        from wtalkit.zero_training.classifier import BackboneClassifier
+
+        has_attention = not isinstance(getattr(self.model, "base", None), BackboneClassifier)
+        times_s = np.array([self.timeline.to_seconds(index + 0.5) for index in range(found.T)])
+        return Curves(times_s, self.classes, found.act_scores, found.attn if has_attention else None)

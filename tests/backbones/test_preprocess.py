@@ -28,7 +28,7 @@ def test_without_a_crop_the_whole_frame_is_kept() -> None:
 
 
 @settings(deadline=None)
-@given(pixels=st.floats(-1000, 1000, width=32), name=st.sampled_from(sorted(BACKBONES)))
+@given(pixels=st.floats(-1000, 1000, width=32), name=st.sampled_from(["i3d", "i3d-mini"]))
 def test_flow_is_cut_and_coded_in_8_bits(pixels: float, name: str) -> None:
     spec = BACKBONES[name]
     field = np.full((1, 1, 2, 224, 224), pixels, np.float32)

@@ -44,3 +44,14 @@ def test_no_flow(stride: int) -> None:
     batches = list(window_batches(frames, Timeline(25, 16, stride), 2))
     assert batches
     assert all(batch.flow is None for batch in batches)
+
+
+@pytest.mark.parametrize("stride", [3, 20])
+def test_only_the_frames_that_are_picked(stride: int) -> None:
+    timeline = Timeline(30, 16, stride)
+    (picked, whole) = (
+        torch.cat([batch.rgb.flatten(1) for batch in window_batches(numbered([16, 30, 9]), timeline, 2, frames)])
+        for frames in ((0, 5, 15), None)
+    )
+    assert picked.tolist() == whole[:, [0, 5, 15]].tolist()
+    assert len(picked) == timeline.snippet_count(55)

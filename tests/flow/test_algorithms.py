@@ -12,9 +12,10 @@ import pytest
 from tests.flow.scenes import translated
 from wtalkit.errors import ConfigError
 from wtalkit.flow import FLOWS, dis, get_flow
+from wtalkit.flow.algorithms import RAFT
 
 
-@pytest.mark.parametrize("name", FLOWS)
+@pytest.mark.parametrize("name", [name for name in FLOWS if name not in RAFT])  # which have tests of their own
 def test_each_name_gives_a_field(name: str) -> None:
     flow = get_flow(name)
     frames = translated(32, 40, (1, 0))
@@ -30,7 +31,7 @@ def test_versions_tell_what_made_the_numbers() -> None:
 
 
 def test_an_unknown_name_suggests_the_nearest() -> None:
-    with pytest.raises(ConfigError, match=r"tvl1, dis, none \(did you mean tvl1\?\)"):
+    with pytest.raises(ConfigError, match=r"tvl1, dis, raft, raft-small, none \(did you mean tvl1\?\)"):
         get_flow("tv-l1")
 
 

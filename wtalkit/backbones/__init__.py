@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from wtalkit.backbones.specs import BACKBONES, BackboneSpec, get_spec
 
 if TYPE_CHECKING:
-    from wtalkit.backbones.backbone import Backbone, load_backbone
+    from wtalkit.backbones.backbone import Backbone, MakesFeatures, load_backbone
+    from wtalkit.backbones.clips import ClipBackbone
     from wtalkit.backbones.device import resolve_device
     from wtalkit.backbones.i3d import InceptionI3D
     from wtalkit.backbones.preprocess import preprocess_flow, preprocess_rgb
@@ -16,7 +17,9 @@ __all__ = [
     "BACKBONES",
     "Backbone",
     "BackboneSpec",
+    "ClipBackbone",
     "InceptionI3D",
+    "MakesFeatures",
     "get_spec",
     "load_backbone",
     "preprocess_flow",
@@ -26,6 +29,8 @@ __all__ = [
 
 _HEAVY = {  # these import torch, so only when asked for
     "Backbone": "wtalkit.backbones.backbone",
+    "ClipBackbone": "wtalkit.backbones.clips",
+    "MakesFeatures": "wtalkit.backbones.backbone",
     "load_backbone": "wtalkit.backbones.backbone",
     "resolve_device": "wtalkit.backbones.device",
     "InceptionI3D": "wtalkit.backbones.i3d",

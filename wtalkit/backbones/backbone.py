@@ -1,11 +1,11 @@
-"""A backbone with its weights: windows of frames and flow in, one row of features per window out."""
+"""Backbones with their weights: windows of frames and flow in, one row of features per window out."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
@@ -21,12 +21,13 @@ from wtalkit.backbones.preprocess import crop_flow, crop_rgb, flow_levels
 from wtalkit.backbones.specs import BackboneSpec, Stream, get_spec
 from wtalkit.backbones.weights import combined_hash, load_state, published_as, read_state
 from wtalkit.download import announce
-from wtalkit.zoo import PUBLIC_FILES, not_there, pull_weights, weights_folder
+from wtalkit.zoo import PUBLIC_FILES, not_there, present, pull_weights, weights_folder
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from wtalkit.backbones.clips import ClipBackbone
     from wtalkit.download import Fetching
 
     RgbWindows = NDArray[np.uint8]  # (B, window, H, W, 3)
@@ -35,6 +36,43 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _IN_CHANNELS = {"rgb": 3, "flow": 2}
+
+
+class MakesFeatures(Protocol):
+    """What extraction needs of a backbone: :class:`Backbone` (I3D) and :class:`ClipBackbone` are some.
+
+    Attributes:
+        spec: what goes in and comes out.
+        streams: what it looks at.
+        dim: columns of the features, all streams together.
+        weights_hash: identifies the weight files.
+        weights_note: where the weights come from, for people.
+        warnings: what a features record should say about the weights.
+        device: where it computes.
+        precision: in which numbers.
+    """
+
+    spec: BackboneSpec
+    streams: tuple[Stream, ...]
+    dim: int
+    weights_hash: str
+    weights_note: str
+    warnings: tuple[str, ...]
+    device: torch.device
+    precision: Precision
+
+    @property
+    def batch_windows(self) -> int:
+        """Windows it likes to get at a time."""
+        ...
+
+    def features(self, rgb: Tensor, flow: Tensor | None) -> Tensor:
+        """Features float32 ``[B, dim]`` of windows; of their frames those that ``spec.picked`` names."""
+        ...
+
+    def classifier(self) -> tuple[Tensor, Tensor]:
+        """Weights ``[classes, dim]`` and biases ``[classes]`` that turn features into class logits, on the CPU."""
+        ...
 
 
 class Backbone:
@@ -132,6 +170,12 @@ class Backbone:
             logits: NDArray[np.float32] = torch.stack(each).sum(dim=0).cpu().numpy()
         return logits
 
+    def classifier(self) -> tuple[Tensor, Tensor]:
+        """Weights ``[classes, dim]`` and biases ``[classes]`` of the streams' average logits, on the CPU."""
+        pairs = [model.classifier() for model in self._models.values()]
+        weights, biases = zip(*pairs, strict=True)
+        return torch.cat(weights, dim=1) / len(pairs), torch.stack(biases).mean(dim=0)
+
     def _batch(self, given: Mapping[Stream, Tensor], rows: slice) -> Tensor:
         levels: dict[Stream, Tensor] = {}
         for name, windows in given.items():
@@ -164,12 +208,12 @@ def load_backbone(
     weights: Path | None = None,
     precision: str = "auto",
     progress: Callable[[Fetching], None] | None = None,
-) -> Backbone:
+) -> MakesFeatures:
     """Load a backbone and its weights; published ones that are missing are fetched into the cache, once.
 
     Args:
         name: one of ``BACKBONES``.
-        flow: name of the flow algorithm; ``"none"`` leaves the flow stream out.
+        flow: name of the flow algorithm; ``"none"`` leaves the flow stream out, where the backbone has one.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         offline: never fetch weights.
         cache: folder of downloads; the user's cache folder by default.
@@ -180,15 +224,18 @@ def load_backbone(
 
     Raises:
         ConfigError: no such backbone or precision.
-        MachineError: the weights, the device or the precision are not to be had.
+        MachineError: the weights, the device, the precision or the network's library are not to be had.
     """
     spec = get_spec(name)
     resolved = device if isinstance(device, torch.device) else resolve_device(device)
+    progress = progress or announce(log.warning)
+    if spec.library != "wtalkit":
+        return _load_clips(spec, resolved, offline, cache, weights, precision, progress)
     streams: tuple[Stream, ...] = ("rgb",) if flow == "none" else ("rgb", "flow")
     folder = weights if weights is not None else weights_folder(name, cache)
-    missing = [stream for stream in streams if _present(name, stream, folder) is None]
+    missing = [stream for stream in streams if present(name, stream, folder) is None]
     if missing and weights is None and not offline and name in PUBLIC_FILES:
-        pull_weights(name, missing, cache=cache, progress=progress or announce(log.warning))
+        pull_weights(name, missing, cache=cache, progress=progress)
     files = {stream: find_weights(name, stream, folder) for stream in streams}
     models = {stream: _load_stream(spec, stream, path) for stream, path in files.items()}
     weights_hash = combined_hash(files.values())
@@ -210,15 +257,43 @@ def find_weights(name: str, stream: str, folder: Path) -> Path:
     Raises:
         MachineError: it is not there; the message names the exact path to put it to.
     """
-    if (path := _present(name, stream, folder)) is not None:
+    if (path := present(name, stream, folder)) is not None:
         return path
     raise not_there(name, stream, folder / (f"{stream}_imagenet.pt" if name == "i3d" else f"{stream}.safetensors"))
 
 
-def _present(name: str, stream: str, folder: Path) -> Path | None:
-    stem = f"{stream}_imagenet" if name == "i3d" else stream
-    paths = (folder / f"{stem}.safetensors", folder / f"{stem}.pt")
-    return next((path for path in paths if path.is_file()), None)
+def _load_clips(
+    spec: BackboneSpec,
+    device: torch.device,
+    offline: bool,
+    cache: Path | None,
+    weights: Path | None,
+    precision: str,
+    progress: Callable[[Fetching], None],
+) -> ClipBackbone:
+    """A network of torchvision's or pytorchvideo's with the weights its library publishes."""
+    from wtalkit.backbones.clips import ClipBackbone, build
+
+    file = spec.weights
+    assert file is not None
+    network = build(spec)  # before anything is fetched: its library may be missing
+    path = (weights_folder(spec.name, cache) if weights is None else weights) / file.name
+    if not path.is_file():
+        if offline or weights is not None:
+            raise not_there(spec.name, "rgb", path)
+        pull_weights(spec.name, cache=cache, progress=progress)
+    load_state(network, read_state(path), path)
+    weights_hash = combined_hash([path])
+    note = f"unrecognised weights (hash {weights_hash})"
+    warnings: tuple[str, ...] = (note,)
+    if file.sha256 is None:
+        note, warnings = f"weights whose publisher states no hash (theirs: {weights_hash})", ()
+    elif file.is_whole(path):
+        note, warnings = "verified public weights", ()
+    return ClipBackbone(
+        spec, network, weights_hash=weights_hash, device=device, weights_note=note, warnings=warnings,
+        precision=precision,
+    )  # fmt: skip
 
 
 def _load_stream(spec: BackboneSpec, stream: Stream, path: Path) -> InceptionI3D:

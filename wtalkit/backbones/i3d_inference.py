@@ -91,6 +91,11 @@ class I3DInference:
         weight, bias = self._classifier
         return F.linear(features, weight, bias)
 
+    def classifier(self) -> tuple[Tensor, Tensor]:
+        """Weights ``[classes, D]`` and biases ``[classes]`` of the logits, on the CPU."""
+        weight, bias = self._classifier
+        return weight.cpu(), bias.cpu()
+
     def _maps(self, memory: Tensor, layout: StemLayout) -> Tensor:
         """Features over time, float32 ``[B, D, T/8 - 1]``."""
         x = self.stem(layout)(layout.read(memory))

@@ -44,6 +44,7 @@ def crop_flow(flow: Tensor, spec: BackboneSpec) -> Tensor:
 
 def flow_levels(flow: Tensor, spec: BackboneSpec) -> Tensor:
     """Cropped flow in pixels float32 ``[B, T, 2, h, w]`` -> levels 0 to 255, float32 ``[B, T, h, w, 2]``."""
+    assert spec.flow_bound_px is not None
     x = flow.mul(255 / (2 * spec.flow_bound_px)).add_(128).round_().clamp_(0, 255)
     return x.permute(0, 1, 3, 4, 2)
 

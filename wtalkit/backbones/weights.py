@@ -51,6 +51,8 @@ def read_state(path: Path) -> dict[str, Tensor]:
     except Exception as error:  # both readers raise many kinds on damaged files, some of them private
         cause = f"is not a readable weights file ({type(error).__name__})"
         raise MachineError(cause, file=path, remedy="Get the weights again") from error
+    if isinstance(state, dict) and isinstance(state.get("model_state"), dict):  # pytorchvideo's checkpoints
+        state = state["model_state"]
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise MachineError("is not a table of tensors by name", file=path)
     try:

@@ -22,6 +22,7 @@ from wtalkit.extraction.sharding import parse_shard
 from wtalkit.extraction.sharding import shard as take_shard
 from wtalkit.features.spec import FeatureSpec
 from wtalkit.features.store import feature_paths
+from wtalkit.flow import check_flow, get_flow
 from wtalkit.inputs import Failure, Input, gather
 from wtalkit.status import StatusFile, VideoStatus, read_status
 from wtalkit.video import PATIENCE_S, Decoder, Limits
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     import torch
 
-    from wtalkit.backbones.backbone import Backbone
+    from wtalkit.backbones.backbone import MakesFeatures
 
 _LOOK_AGAIN_S = 0.5
 """Seconds between looks at videos that another process is at."""
@@ -66,8 +67,8 @@ def extract(
     inputs: str | os.PathLike[str] | Iterable[str | os.PathLike[str] | Input | Failure],
     out: str | os.PathLike[str],
     *,
-    backbone: str | Backbone = "i3d",
-    replicas: Sequence[Backbone] = (),
+    backbone: str | MakesFeatures = "i3d",
+    replicas: Sequence[MakesFeatures] = (),
     flow: str = "tvl1",
     fps: float | None = None,
     stride: int | None = None,
@@ -122,6 +123,7 @@ def extract(
         ConfigError: an unknown name or a number that makes no sense.
         MachineError: weights, device or disk space are not to be had.
     """
+    check_flow(flow)
     if isinstance(backbone, str):
         from wtalkit.backbones.backbone import load_backbone
 
@@ -139,8 +141,9 @@ def extract(
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not there.is_dir():
         raise FeaturesError("is a file, features need a folder", file=there, remedy="Use another --out")
+    algorithm = get_flow(flow if "flow" in backbone.streams else "none", offline=offline)
     featurizer = VideoFeaturizer(
-        backbone, flow, fps=fps, stride=stride, workers=workers, on_partial=on_partial, limits=limits,
+        backbone, algorithm, fps=fps, stride=stride, workers=workers, on_partial=on_partial, limits=limits,
         patience_s=timeout_s, replicas=replicas,
     )  # fmt: skip
     spec = featurizer.spec

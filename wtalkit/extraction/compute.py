@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from wtalkit.backbones.backbone import Backbone
+    from wtalkit.backbones.backbone import MakesFeatures
     from wtalkit.flow import FlowAlgorithm
 
     Images = NDArray[np.uint8]
@@ -61,10 +61,10 @@ class Compute(Protocol):
         ...
 
     def gray(self, rgb: Tensor) -> Tensor:
-        """Grey images uint8 ``[n, H, W]`` of frames."""
+        """What the flow looks at: grey images uint8 ``[n, H, W]`` of frames, or the frames where it sees colours."""
         ...
 
-    def flow(self, grays: Tensor) -> Later:
+    def flow(self, images: Tensor) -> Later:
         """Fields float32 ``[n - 1, 2, H, W]`` from each image to the next."""
         ...
 
@@ -96,10 +96,10 @@ class CpuCompute:
     chunk_frames = 16
     chunks_ahead = 2
 
-    def __init__(self, backbone: Backbone, algorithm: FlowAlgorithm, workers: int | None = None) -> None:
-        self._backbone, self._pair = backbone, algorithm.pair
+    def __init__(self, backbone: MakesFeatures, algorithm: FlowAlgorithm, workers: int | None = None) -> None:
+        self._backbone, self._pair, self._in_colour = backbone, algorithm.pair, algorithm.in_colour
         spec = backbone.spec
-        places = spec.window * (spec.crop or spec.resize) ** 2
+        places = len(spec.picked) * (spec.crop or spec.resize) ** 2
         self.batch_windows = max(1, min(backbone.batch_windows, _PLACES_A_BATCH // places))
         self._threads = torch.get_num_threads()
         self._pool = ThreadPoolExecutor(workers or available_cores(), "wtalkit-core", lambda: torch.set_num_threads(1))
@@ -111,16 +111,18 @@ class CpuCompute:
         return torch.from_numpy(images.copy())
 
     def gray(self, rgb: Tensor) -> Tensor:
+        if self._in_colour:
+            return rgb
         return torch.stack([torch.from_numpy(to_gray(image)) for image in rgb.numpy()])
 
-    def flow(self, grays: Tensor) -> Later:
-        images = grays.numpy()
-        count, height, width = images.shape
+    def flow(self, images: Tensor) -> Later:
+        arrays = images.numpy()
+        count, height, width = arrays.shape[:3]
         fields = torch.empty(count - 1, 2, height, width)
         out = fields.numpy()
 
         def compute(index: int) -> None:
-            out[index] = self._pair(images[index], images[index + 1])
+            out[index] = self._pair(arrays[index], arrays[index + 1])
 
         return _Fields(fields, [self._pool.submit(compute, index) for index in range(count - 1)])
 
@@ -143,17 +145,20 @@ class GpuCompute:
 
     Args:
         backbone: on the GPU.
-        algorithm: of the flow; ``tvl1`` is computed on the GPU, others on the CPU.
+        algorithm: of the flow; ``tvl1`` and networks are computed on the GPU, others on the CPU.
         workers: cores for a flow that only the CPU computes.
     """
 
     chunk_frames = 64
     chunks_ahead = 6  # one video alone shall fill most of the solver's slots
 
-    def __init__(self, backbone: Backbone, algorithm: FlowAlgorithm, workers: int | None = None) -> None:
+    def __init__(self, backbone: MakesFeatures, algorithm: FlowAlgorithm, workers: int | None = None) -> None:
         self._backbone, self.device = backbone, backbone.device
         self.batch_windows = backbone.batch_windows
-        self._cpu = None if algorithm.name == "tvl1" else CpuCompute(backbone, algorithm, workers)
+        self._in_colour = algorithm.in_colour
+        self._fields = None if algorithm.on is None else algorithm.on(self.device)
+        on_gpu = algorithm.name in ("tvl1", "none") or self._fields is not None
+        self._cpu = None if on_gpu else CpuCompute(backbone, algorithm, workers)
         self._network_thread = ThreadPoolExecutor(1, "wtalkit-backbone")
         self._network_stream = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
         self._lane_stream = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
@@ -173,13 +178,16 @@ class GpuCompute:
         return rgb
 
     def gray(self, rgb: Tensor) -> Tensor:
-        return gray_of(rgb)
+        return rgb if self._in_colour else gray_of(rgb)
 
-    def flow(self, grays: Tensor) -> Later:
+    def flow(self, images: Tensor) -> Later:
         if self._cpu is not None:
-            return _Moved(self._cpu.flow(grays.cpu()), self.device)
-        height, width = grays.shape[1:]
-        return solver_for(height, width, None, self.device).submit(grays[:-1], grays[1:])
+            return _Moved(self._cpu.flow(images.cpu()), self.device)
+        if self._fields is not None:
+            self._settle()  # another stream reads them
+            return self._network_thread.submit(self._flow, images)
+        height, width = images.shape[1:]
+        return solver_for(height, width, None, self.device).submit(images[:-1], images[1:])
 
     def features(self, rgb: Tensor, flow: Tensor | None) -> Future[Rows]:
         self._settle()  # another stream reads them
@@ -194,6 +202,14 @@ class GpuCompute:
         self._network_thread.shutdown(wait=True, cancel_futures=True)
         if self._cpu is not None:
             self._cpu.close()
+
+    def _flow(self, images: Tensor) -> Tensor:
+        assert self._fields is not None
+        with torch.cuda.device(self.device), torch.cuda.stream(self._network_stream):
+            fields = self._fields(images)
+            fields.record_stream(self._lane_stream)  # where windows are cut out of them
+            self._network_stream.synchronize()
+            return fields
 
     def _features(self, rgb: Tensor, flow: Tensor | None) -> Rows:
         with torch.cuda.device(self.device), torch.cuda.stream(self._network_stream):
@@ -212,7 +228,7 @@ def lanes_that_fit(device: torch.device) -> int:
     return max(1, int(free / 2 // _LANE_BYTES))
 
 
-def compute_for(backbone: Backbone, algorithm: FlowAlgorithm, workers: int | None = None) -> Compute:
+def compute_for(backbone: MakesFeatures, algorithm: FlowAlgorithm, workers: int | None = None) -> Compute:
     """The one for the device that the backbone is on."""
     if backbone.device.type == "cuda":
         return GpuCompute(backbone, algorithm, workers)
@@ -248,6 +264,6 @@ class _Moved:
         return self._found.result().to(self._device)
 
 
-def _rows(backbone: Backbone, rgb: Tensor, flow: Tensor | None) -> Rows:
+def _rows(backbone: MakesFeatures, rgb: Tensor, flow: Tensor | None) -> Rows:
     rows: Rows = backbone.features(rgb, flow).cpu().numpy()
     return rows

@@ -22,7 +22,7 @@ from wtalkit.extraction.windows import Stretch, window_batches
 from wtalkit.features.record import FeatureRecord
 from wtalkit.features.spec import FeatureSpec
 from wtalkit.features.store import FeatureFile
-from wtalkit.flow import FlowAlgorithm, get_flow
+from wtalkit.flow import FlowAlgorithm, check_flow, get_flow
 from wtalkit.inputs import Input
 from wtalkit.timeline import Timeline
 from wtalkit.video import PATIENCE_S, Decoder, DecodeReport, Decoding, Limits, describe_partial
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from wtalkit.backbones.backbone import Backbone
+    from wtalkit.backbones.backbone import MakesFeatures
     from wtalkit.extraction.compute import Compute, Later
 
     Rows = NDArray[np.float32]
@@ -101,7 +101,7 @@ class VideoFeaturizer:
 
     def __init__(
         self,
-        backbone: Backbone,
+        backbone: MakesFeatures,
         flow: str | FlowAlgorithm = "tvl1",
         *,
         fps: float | None = None,
@@ -111,7 +111,7 @@ class VideoFeaturizer:
         limits: Limits | None = None,
         patience_s: float = PATIENCE_S,
         progress: Callable[[Progress], None] | None = None,
-        replicas: Sequence[Backbone] = (),
+        replicas: Sequence[MakesFeatures] = (),
     ) -> None:
         own = backbone.spec
         if on_partial not in ON_PARTIAL:
@@ -125,7 +125,10 @@ class VideoFeaturizer:
         except ValueError as error:
             raise ConfigError("fps and stride must be positive") from error
         self.backbone = backbone
-        algorithm = get_flow(flow) if isinstance(flow, str) else flow
+        if isinstance(flow, str):
+            check_flow(flow)
+            flow = get_flow(flow if "flow" in backbone.streams else "none")  # no weights are fetched for nothing
+        algorithm = flow
         if "flow" in backbone.streams and algorithm.name == "none":
             raise ConfigError(f"{own.name} was loaded with its flow stream, which needs a flow algorithm")
         self.flow = algorithm if "flow" in backbone.streams else get_flow("none")
@@ -255,7 +258,7 @@ class VideoFeaturizer:
     def _rows(self, decoding: Decoding, compute: Compute, meter: Meter) -> Iterator[Rows]:
         running: deque[Future[Rows]] = deque()
         stretches = self._stretches(_loaded(decoding, compute, meter), compute)
-        batches = window_batches(stretches, self.timeline, compute.batch_windows)
+        batches = window_batches(stretches, self.timeline, compute.batch_windows, self.backbone.spec.picked)
         while True:
             with compute.here():
                 if (batch := next(batches, None)) is None:
@@ -274,15 +277,17 @@ class VideoFeaturizer:
             yield from (Stretch(rgb, None) for rgb in chunks)
             return
         ahead: deque[tuple[Tensor, Later]] = deque()
-        last: tuple[Tensor, Tensor] | None = None  # the newest frame and its grey image, which wait for the next one
+        last: tuple[Tensor, Tensor] | None = (
+            None  # the newest frame and what flow sees of it, which wait for the next one
+        )
         field: Tensor | None = None
         for rgb in chunks:
-            grays = compute.gray(rgb)
+            images = compute.gray(rgb)
             if last is not None:
-                rgb, grays = torch.cat([last[0], rgb]), torch.cat([last[1], grays])
-            last = rgb[-1:], grays[-1:]
+                rgb, images = torch.cat([last[0], rgb]), torch.cat([last[1], images])
+            last = rgb[-1:], images[-1:]
             if len(rgb) > 1:
-                ahead.append((rgb[:-1], compute.flow(grays)))
+                ahead.append((rgb[:-1], compute.flow(images)))
             if len(ahead) > compute.chunks_ahead:  # whose flow is being computed; more would only hold more frames
                 frames, found = ahead.popleft()
                 yield Stretch(frames, found.result())
@@ -291,7 +296,7 @@ class VideoFeaturizer:
             field = fields[-1:]
             yield Stretch(frames, fields)
         if last is not None:
-            still = torch.zeros(1, 2, *last[1].shape[1:], device=last[0].device)
+            still = torch.zeros(1, 2, *last[1].shape[1:3], device=last[0].device)
             yield Stretch(last[0], still if field is None else field)
 
     def _record(self, decoding: Decoding) -> FeatureRecord:

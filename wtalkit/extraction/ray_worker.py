@@ -24,6 +24,7 @@ from wtalkit.extraction.lanes import Done
 from wtalkit.extraction.progress import Progress
 from wtalkit.features.spec import FeatureSpec
 from wtalkit.features.store import FeatureFile
+from wtalkit.flow import get_flow
 from wtalkit.inputs import Failure, Input
 from wtalkit.video import Limits
 
@@ -165,7 +166,7 @@ def _load(order: FeatureOrder, cores: int | None, device: str) -> VideoFeaturize
 
     featurizer = VideoFeaturizer(
         load_backbone(order.backbone, flow=order.flow, device=device, offline=order.offline, precision=order.precision),
-        order.flow,
+        get_flow(order.flow, offline=order.offline),
         fps=order.fps,
         stride=order.stride,
         workers=cores,

@@ -1,7 +1,9 @@
-"""Optical flow between consecutive frames: ``tvl1`` (our own, compiled), ``dis`` (OpenCV, fast preview) and ``none``.
+"""Optical flow between consecutive frames: ``tvl1`` (our own, compiled), ``dis`` (OpenCV, fast preview), ``raft`` and
+``raft-small`` (torchvision) and ``none``.
 
-Everything speaks the same shapes: grey uint8 frames in, float32 fields ``[2, H, W]`` in pixels out, channel 0 to the
-right and channel 1 down. This package imports neither numpy nor numba nor cv2 until a flow is computed.
+Everything speaks the same shapes: grey uint8 frames in (RAFT: RGB), float32 fields ``[2, H, W]`` in pixels out,
+channel 0 to the right and channel 1 down. This package imports neither numpy nor numba nor cv2 until a flow is
+computed.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from wtalkit.flow.algorithms import FLOWS, FlowAlgorithm, get_flow
+from wtalkit.flow.algorithms import FLOWS, FlowAlgorithm, check_flow, get_flow
 
 if TYPE_CHECKING:
     from wtalkit.flow.batch import dis, tvl1
@@ -20,6 +22,7 @@ __all__ = [
     "FLOWS",
     "FlowAlgorithm",
     "FlowComparison",
+    "check_flow",
     "compare_with_opencv",
     "dis",
     "get_flow",

@@ -1,0 +1,116 @@
+"""Weight files of libraries, fetched from a server on this machine."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import mirror
+from wtalkit import zoo
+from wtalkit.backbones import BACKBONES
+from wtalkit.cli import main
+from wtalkit.errors import ConfigError, MachineError, ModelError
+from wtalkit.hub import HubFile, fetch_hub
+from wtalkit.web import Patience
+
+CONTENT = random.Random(0).randbytes(700_000)
+FILE = HubFile(f"https://hub.test/models/net-{hashlib.sha256(CONTENT).hexdigest()[:8]}.pth")
+QUICK = Patience(1.0, 1.0, 1)
+
+
+@pytest.fixture
+def server(bundled: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[mirror.Server]:
+    with mirror.serving({f"/hub.test/models/{FILE.name}": CONTENT, "/hub.test/models/BARE.pyth": CONTENT}) as found:
+        monkeypatch.setenv("WTALKIT_MIRROR", found.base)
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        yield found
+
+
+def fetch(path: Path, file: HubFile = FILE) -> None:
+    fetch_hub(file, path, remedy="Do without", patience=QUICK)
+
+
+def test_a_file_comes_whole_and_is_told_of(server: mirror.Server, tmp_path: Path) -> None:
+    told = []
+    fetch_hub(FILE, tmp_path / "net.pth", remedy="", patience=QUICK, progress=told.append)
+    assert (tmp_path / "net.pth").read_bytes() == CONTENT
+    assert FILE.is_whole(tmp_path / "net.pth")
+    assert (told[-1].done_bytes, told[-1].total_bytes) == (len(CONTENT), len(CONTENT))
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (mirror.breaks_after(300_000), "broke off after|connection broke"),
+        (mirror.other(CONTENT[:-1] + b"x"), "not the published file"),
+        (mirror.other(CONTENT[:-1]), "not the published file"),
+        (mirror.status(404), "HTTP 404"),
+        (mirror.silent, "no whole answer within 1 s"),
+    ],
+)
+def test_what_is_not_the_file_never_lies_under_its_name(
+    server: mirror.Server, tmp_path: Path, answer: mirror.Answer, said: str
+) -> None:
+    path = tmp_path / "net.pth"
+    path.write_bytes(b"before")
+    server.answers.append(answer)
+    with pytest.raises(MachineError, match=said) as caught:
+        fetch(path)
+    assert str(caught.value).endswith("Do without.")
+    assert path.read_bytes() == b"before"
+    assert list(tmp_path.glob(".*")) == [], "nor beside it"
+
+
+def test_the_hash_is_in_the_name_or_not_known(server: mirror.Server, tmp_path: Path) -> None:
+    bare = HubFile("https://hub.test/models/BARE.pyth")
+    assert (bare.sha256, len(FILE.sha256 or "")) == (None, 8)
+    fetch(tmp_path / "bare", bare)
+    assert bare.is_whole(tmp_path / "bare")
+    (tmp_path / "bare").write_bytes(b"x")
+    assert bare.is_whole(tmp_path / "bare")
+    assert not FILE.is_whole(tmp_path / "bare")
+    assert not bare.is_whole(tmp_path / "gone")
+
+
+def test_without_a_mirror_it_is_the_librarys_own_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WTALKIT_MIRROR", raising=False)
+    assert FILE.urls == [FILE.url]
+    assert all(file.url.startswith("https://") for file in zoo.HUB_FILES.values())
+
+
+def test_pull(
+    server: mirror.Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(zoo.HUB_FILES, "mc3_18", FILE)
+    path = zoo.weights_folder("mc3_18") / FILE.name
+    assert main(["models", "pull", "mc3_18"]) == 0
+    out = capsys.readouterr()
+    assert out.out.startswith(f"{path}: fetched, verified\n")
+    assert "extract VIDEOS --out feats --backbone mc3_18" in out.out
+    assert main(["models", "pull", "mc3_18", "--offline"]) == 0
+    assert "already there" in capsys.readouterr().out
+    path.write_bytes(b"x")
+    with pytest.raises(ModelError, match="--force"):
+        zoo.pull_weights("mc3_18")
+    assert [pulled.fetched for pulled in zoo.pull_weights("mc3_18", replace=True)] == [True]
+    assert path.read_bytes() == CONTENT
+
+
+def test_extraction_gets_what_it_needs_and_nothing_else(server: mirror.Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(zoo.HUB_FILES, "mc3_18", FILE)
+    monkeypatch.setitem(zoo.HUB_FILES, "raft", dataclasses.replace(FILE))
+    zoo.fetch_weights("i3d-mini", "none")
+    zoo.fetch_weights("mc3_18", "raft")  # which looks at no flow
+    assert len(server.ranges) == 1
+    zoo.fetch_weights("mc3_18", "tvl1")
+    zoo.fetch_weights("i3d-mini", "raft")
+    assert len(server.ranges) == 2
+    with pytest.raises(ConfigError, match="Did you mean raft"):
+        zoo.pull_weights("raf")
+    assert BACKBONES["mc3_18"].weights is not FILE
