@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wtalkit import __version__
@@ -32,8 +31,8 @@ def document(
         "wtalkit": __version__,
         "model": detector.model_facts,
         "spec": detector.spec.to_dict(),
-        "show": {"threshold": show.threshold, "all": show.everything, "classes": show.classes},
-        "videos": {each.key: _facts(each) for each in found},
+        "show": {"threshold": show.threshold, "all": show.everything, "classes": show.classes, "label": show.label},
+        "videos": {each.key: each.facts() for each in found},
         "failures": [{"path": each.path, "cause": each.cause} for each in failures],
     }
     return to_document({each.key: each.segments for each in found}, external)
@@ -51,17 +50,3 @@ def to_text(value: Mapping[str, Any]) -> str:
     text = _UNSHOWN.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
     # File names that are not UTF-8 hold lone surrogates; their escape is what JSON writes for them anyway.
     return text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n"
-
-
-def _facts(each: Detections) -> dict[str, Any]:
-    return {
-        "path": each.path,
-        "duration": each.duration_s,
-        "status": each.status,
-        "expected_duration": each.expected_s,
-        "gaps": [list(gap) for gap in each.gaps],
-        "bytes": Path(each.path).stat().st_size if Path(each.path).is_file() else None,
-        "warnings": list(each.warnings),
-        "best_score": each.best_score,
-        "threshold": each.threshold,
-    }

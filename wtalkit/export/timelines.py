@@ -1,0 +1,159 @@
+"""Timelines of editing programs, by means of OpenTimelineIO.
+
+Its adapter for EDLs is read with, not written: it takes time that grows with the square of the number of events.
+"""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from wtalkit.export.answer import Answer, VideoAnswer
+from wtalkit.export.text import one_line
+from wtalkit.export.written import Written
+from wtalkit.segments import Segment
+
+if TYPE_CHECKING:
+    from wtalkit.export.footage import Footage
+
+EDL_EVENTS = 999
+"""Event numbers have three digits."""
+_DAY_S = 24 * 3600
+_REEL = 8
+_DROPS_FRAMES = (Fraction(30000, 1001), Fraction(60000, 1001))
+
+
+def otio(answer: Answer) -> Written:
+    """OpenTimelineIO: the video as one clip, with a marker from start to end of each segment."""
+    (video,) = answer.videos
+    timeline = _marked(video, video.seen.fps)
+    text: str = _library().adapters.write_to_string(timeline, "otio_json")
+    return Written(text if text.endswith("\n") else text + "\n")
+
+
+def fcpxml(answer: Answer) -> Written:
+    """Final Cut Pro 7 XML, which Premiere Pro and DaVinci Resolve open: the video as one clip, with markers."""
+    (video,) = answer.videos
+    fps = video.seen.timecode_fps
+    text: str = _library().adapters.write_to_string(_marked(video, fps), "fcp_xml")
+    # The format asks for it, the adapter leaves it out.
+    text = text.replace("<xmeml ", "<!DOCTYPE xmeml>\n<xmeml ", 1)
+    return Written(text, _other_rate(video, fps))
+
+
+def edl(answer: Answer) -> Written:
+    """CMX 3600: the segments one after the other, so that those that overlap in the video do not on the timeline."""
+    (video,) = answer.videos
+    footage = video.seen
+    fps = footage.timecode_fps
+    kept, remarks = _fitting(video, fps)
+    title = one_line(video.key)
+    head = f"TITLE: {title}\n" + ("FCM: DROP FRAME\n" if fps in _DROPS_FRAMES else "FCM: NON-DROP FRAME\n")
+    reel = re.sub("[^0-9A-Za-z]", "", video.file_name.rpartition(".")[0] or video.file_name)[:_REEL] or "AX"
+    events, recorded = [], 0
+    for number, segment in enumerate(kept, start=1):
+        shown = _range(segment.start_s, segment.end_s, fps, _origin(footage, fps))
+        source = shown.start_time, shown.end_time_exclusive()
+        record = _time(recorded, fps), _time(recorded + int(shown.duration.value), fps)
+        recorded += int(shown.duration.value)
+        times = " ".join(_library().opentime.to_timecode(each, float(fps)) for each in (*source, *record))
+        label = one_line(segment.label)
+        events += [
+            f"\n{number:03d}  {reel:{_REEL}} V     C        {times}",
+            f"* FROM CLIP NAME:  {one_line(video.file_name)}",
+            f"* LOC: {times[:11]} RED     {label}",
+            f"* COMMENT: score {segment.score:.3f}",
+        ]
+    return Written(head + "".join(f"{each}\n" for each in events), remarks)
+
+
+def _fitting(video: VideoAnswer, fps: Fraction) -> tuple[list[Segment], tuple[str, ...]]:
+    """The segments that an EDL can hold, and what is said of the others."""
+    remarks = list(_other_rate(video, fps))
+    origin_s = _origin(video.seen, fps) / fps
+    kept: list[Segment] = []
+    total_s = 0.0
+    best = sorted(video.segments, key=lambda each: -each.score)
+    for segment in best:
+        length_s = segment.duration_s + 2 / float(fps)  # ends are rounded to frames
+        if len(kept) < EDL_EVENTS and origin_s + segment.end_s < _DAY_S and total_s + length_s < _DAY_S:
+            kept.append(segment)
+            total_s += length_s
+    if left := len(best) - len(kept):
+        remarks.append(
+            f"{video.key}: {left} of {len(best)} segments left out: an EDL holds {EDL_EVENTS} events and 24 hours"
+        )
+    return sorted(kept, key=lambda each: (each.start_s, each.end_s, each.label)), tuple(remarks)
+
+
+def _other_rate(video: VideoAnswer, fps: Fraction) -> tuple[str, ...]:
+    if fps == video.seen.fps:
+        return ()
+    own = float(video.seen.fps)
+    return (
+        f"{video.key}: has {own:.4g} frames a second, for which there is no time code: counted at {float(fps):.5g}",
+    )
+
+
+def _marked(video: VideoAnswer, fps: Fraction) -> Any:
+    """The whole video as one clip, beside its sound, with a marker for each segment."""
+    schema = _library().schema
+    origin = _origin(video.seen, fps)
+    name = one_line(video.file_name)
+    timeline = schema.Timeline(one_line(video.key))
+    timeline.global_start_time = _time(0, fps)
+    for kind, wanted in ((schema.TrackKind.Video, True), (schema.TrackKind.Audio, video.seen.has_sound)):
+        if wanted:
+            track = schema.Track(kind, kind=kind)
+            whole = _range(0.0, video.end_s, fps, origin)
+            track.append(schema.Clip(name, media_reference=_media(video, fps), source_range=whole))
+            timeline.tracks.append(track)
+    for segment in video.segments:
+        timeline.tracks[0][0].markers.append(
+            schema.Marker(
+                one_line(segment.label),
+                marked_range=_range(segment.start_s, segment.end_s, fps, origin),
+                color="RED",
+                metadata={
+                    "wtalkit": {"score": segment.score, "start_s": segment.start_s, "end_s": segment.end_s},
+                    "fcp_xml": {"comment": f"score {segment.score:.3f}"},
+                },
+            )
+        )
+    return timeline
+
+
+def _media(video: VideoAnswer, fps: Fraction) -> Any:
+    reference = _library().schema.ExternalReference(
+        video.uri, available_range=_range(0.0, video.end_s, fps, _origin(video.seen, fps))
+    )
+    reference.name = one_line(video.file_name)
+    return reference
+
+
+def _origin(footage: Footage, fps: Fraction) -> int:
+    """Frames that the camera's time code has at the first picture; 0 where it wrote none."""
+    if footage.timecode is None:
+        return 0
+    try:
+        return int(_library().opentime.from_timecode(footage.timecode, float(fps)).value)
+    except ValueError:  # not every tag of that name is one, or one of that rate
+        return 0
+
+
+def _range(start_s: float, end_s: float, fps: Fraction, origin: int) -> Any:
+    """The frames nearest to start and end, one at least."""
+    first = round(start_s * fps)
+    last = max(first + 1, round(end_s * fps))
+    return _library().opentime.TimeRange(_time(first + origin, fps), _time(last - first, fps))
+
+
+def _time(frames: int, fps: Fraction) -> Any:
+    return _library().opentime.RationalTime(frames, float(fps))
+
+
+def _library() -> Any:
+    import opentimelineio
+
+    return opentimelineio
