@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.report.pages import data_of
+from wtalkit.cli import main
+
+
+def test_a_page_of_feature_files_has_curves_truth_and_the_video_beside(
+    features: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["report", "feats/a.npy", "feats/b.npy", "-o", "out.html"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.lstrip().startswith("2 videos in out.html (")
+    shown = data_of(Path("out.html").read_text())
+    first = shown["videos"][0]
+    assert first["key"] == "a"
+    assert first["link"] == "./videos/a.mp4"
+    assert first["threshold"] == -1.0
+    assert len(first["candidates"]["score"]) > 0
+    assert len(first["pictures"]) > 0
+    assert first["curves"]["n"] > 0
+    assert first["curves"]["attention"] is not None
+    assert [shown["labels"][each[0]] for each in first["truth"]] == ["bow", "squat"]
+
+
+def test_a_page_of_a_video(project: Path) -> None:
+    assert main(["report", "videos/c.mp4", "-o", "out.html", "--threshold", "0.25", "--embed", "--all"]) == 0
+    (video,) = data_of(Path("out.html").read_text())["videos"]
+    assert video["threshold"] == 0.25
+    assert video["media"] == "media-0"
+    assert video["curves"] is not None
+
+
+def test_a_page_of_predictions(features: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["detect", "feats/a.npy", "--all", "--out", "found.json"]) == 0
+    capsys.readouterr()
+    assert main(["report", "found.json", "-o", "out.html", "--thumbnails", "0"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.lstrip().startswith("1 video in out.html (")
+    (video,) = data_of(Path("out.html").read_text())["videos"]
+    assert video["curves"] is None
+    assert video["pictures"] == []
+    assert video["truth"] is not None
+    assert video["link"] == "./videos/a.mp4"
+
+
+def test_what_fails_is_told_and_the_rest_is_shown(features: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", "feats/a.npy", "feats/none.npy", "-o", "out.html"]) == 1
+    captured = capsys.readouterr()
+    assert "feats/none.npy: " in captured.err
+    assert "1 input failed" in captured.out
+    shown = data_of(Path("out.html").read_text())
+    assert [each["key"] for each in shown["videos"]] == ["a"]
+    assert shown["failures"][0]["path"] == "feats/none.npy"
+
+
+def test_nothing_to_show_writes_nothing(features: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", "feats/none.npy", "-o", "out.html"]) == 1
+    assert "there is nothing to show" in capsys.readouterr().err
+    assert not Path("out.html").exists()
+
+
+def test_other_annotations_and_those_that_do_not_fit(features: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = {"x": {"subset": "testing", "annotations": [{"label": "bow", "segment": [0, 1]}]}}
+    Path("other.json").write_text(json.dumps({"version": "x", "database": other}))
+    assert main(["report", "feats/a.npy", "-o", "out.html", "--ground-truth", "other.json"]) == 0
+    assert "other.json: names none of these videos" in capsys.readouterr().err
+    assert data_of(Path("out.html").read_text())["videos"][0]["truth"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["found.json", "videos/a.mp4", "-o", "x.html"], "a page shows one predictions file"),
+        (["found.json", "-o", "x.html", "--model", "samples"], "these predictions are made"),
+        (["videos/a.mp4"], "missing option '--out'"),
+        (["nothing.json", "-o", "x.html"], "nothing.json"),
+    ],
+)
+def test_wishes_that_do_not_go_together(
+    project: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    assert main(["report", *arguments]) == 2
+    assert message in capsys.readouterr().err
