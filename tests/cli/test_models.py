@@ -35,17 +35,10 @@ def test_verify_finds_what_is_broken(
     weights = damaged / "i3d-mini" / "rgb.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])
     monkeypatch.setenv("WTALKIT_MODELS", str(damaged))
-    assert main(["models", "verify"]) == 3
+    assert main(["models", "verify"]) == 2
     captured = capsys.readouterr()
     assert "i3d-mini: " in captured.err
     assert "samples: whole" in captured.out
-
-
-def test_doctor(bundled: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["doctor"]) == 0
-    out = capsys.readouterr().out
-    for name in ("torch", "av", "opencv-contrib-python-headless", "FFmpeg in av", "devices", "cache"):
-        assert f"\n{name} " in out
 
 
 def test_demo_without_its_video(

