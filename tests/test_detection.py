@@ -127,3 +127,20 @@ def test_the_package_exports_what_it_says() -> None:
         assert getattr(wtalkit, name) is not None
     with pytest.raises(AttributeError, match="nothing_of_this_name"):
         wtalkit.nothing_of_this_name  # noqa: B018
+
+
+def test_curves_are_kept_when_asked_for(detector: Detector, features: Path) -> None:
+    item = Input("a", features / "a.npy", "features")
+    before = detector.detect(item, Show())
+    assert detector.curves is None
+    detector.keep_curves()
+    assert detector.detect(item, Show()).segments == before.segments
+    assert detector.curves is not None
+    curves = detector.curves["a"]
+    snippets = len(np.load(features / "a.npy"))
+    assert curves.labels == toys.CLASSES
+    assert curves.activations.shape == (snippets, len(toys.CLASSES))
+    assert curves.attention is not None
+    assert curves.attention.shape == curves.times_s.shape == (snippets,)
+    assert 0 < curves.times_s[0] < curves.times_s[-1] < toys.SECONDS
+    assert np.allclose(np.diff(curves.times_s), curves.times_s[1] - curves.times_s[0])

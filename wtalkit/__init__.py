@@ -15,17 +15,30 @@ from wtalkit.segments import Detections, Segment
 if TYPE_CHECKING:
     from wtalkit.detection import detect
     from wtalkit.extraction import extract
+    from wtalkit.forecast import estimate
     from wtalkit.scoring import evaluate
     from wtalkit.studies import compare
     from wtalkit.training import train
 
 __version__ = "0.1.0"
 
-__all__ = ["Detections", "Segment", "WtalkitError", "__version__", "compare", "detect", "evaluate", "extract", "train"]
+__all__ = [
+    "Detections",
+    "Segment",
+    "WtalkitError",
+    "__version__",
+    "compare",
+    "detect",
+    "estimate",
+    "evaluate",
+    "extract",
+    "train",
+]
 
 _HOMES = {
     "compare": "wtalkit.studies",
     "detect": "wtalkit.detection",
+    "estimate": "wtalkit.forecast",
     "evaluate": "wtalkit.scoring",
     "extract": "wtalkit.extraction",
     "import_pack": "wtalkit.importing",

@@ -29,6 +29,7 @@ def detect(
     threshold: float | None = None,
     everything: bool = False,
     classes: Sequence[str] | None = None,
+    label: str | None = None,
     device: str = "auto",
     offline: bool = False,
 ) -> Detections:
@@ -36,11 +37,13 @@ def detect(
 
     Args:
         path: a video, or a ``.npy`` feature file with its record beside it.
-        model: a bundled model's name, a ``.safetensors`` file, a run's folder or ``"latest"``; by default the newest
-            run of the current folder, else what its ``wtalkit.toml`` names, else the bundled model.
+        model: a bundled model's name, a zero-training one's, a ``.safetensors`` file, a run's folder or ``"latest"``;
+            by default the newest run of the current folder, else what its ``wtalkit.toml`` names, else I3D with its
+            Kinetics classes where the weights are to be had, else the bundled model.
         threshold: least score to report, in place of the model's own.
         everything: report every scored candidate.
         classes: report only these.
+        label: this one happens in the video, the question is when; scores then are relative to the video.
         device: ``auto``, ``cpu`` or ``cuda``.
         offline: never use the network.
 
@@ -54,11 +57,12 @@ def detect(
         raise InputError(failures[0].cause, file=path)
     if len(found) > 1 or Path(path).is_dir():
         raise InputError("is a folder, detect() takes one video", file=path, remedy="Use detect_many")
-    choice = choose_model(None if model is None else os.fspath(model), Project.load())
+    named = None if model is None else os.fspath(model)
+    choice = choose_model(named, Project.load(), footage=found[0].kind == "video", offline=offline)
     detector = Detector(choice, device=device, offline=offline)
     names = None if classes is None else tuple(classes)
     try:
-        return detector.detect(found[0], detector.checked(Show(threshold, everything, names)))
+        return detector.detect(found[0], detector.checked(Show(threshold, everything, names, label)))
     finally:
         detector.close()
 

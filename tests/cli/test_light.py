@@ -10,7 +10,7 @@ import pytest
 HEAVY = ("torch", "torchvision", "cv2", "av", "numpy", "numba", "pytorchvideo")
 COMMANDS = (
     *("extract", "train", "detect", "evaluate", "compare", "methods", "models", "annotations", "doctor", "bench"),
-    *("demo", "import", "check"),
+    *("demo", "import", "check", "report", "export"),
 )
 SCRIPT = f"""
 import sys

@@ -17,7 +17,7 @@ from wtalkit.cli import main
         ("detect", "wtalkit detect: missing argument 'INPUT'. See wtalkit detect --help."),
         ("detect x.mp4 --device gpu", "'gpu' is not one of 'auto', 'cpu', 'cuda'."),
         ("detect x.mp4 --threshold high", "invalid value for '--threshold'"),
-        ("detect x.mp4 --format srtt", "there is no format 'srtt'. Valid: json."),
+        ("detect x.mp4 --format srtt", "there is no format 'srtt'. Did you mean srt? Valid: activitynet"),
         ("detect x.mp4 --model sampels", "no model, run or file is named 'sampels'. Did you mean samples?"),
         ("detect x.mp4 --classes bow,sqat", "knows no class 'sqat'. Did you mean squat? Valid: bow, squat, wave."),
         ("detect x.npy --assume-spec i3d-25fps", "unknown spec preset 'i3d-25fps'. Did you mean i3d-25fps-s16"),
@@ -57,7 +57,7 @@ def test_debug_shows_where(project: Path, capsys: pytest.CaptureFixture[str]) ->
     assert main(["detect", "videos/a.mp4", "--model", "nope", "--debug"]) == 2
     captured = capsys.readouterr()
     assert "Traceback" in captured.err
-    assert captured.err.rstrip().endswith("Valid: samples.")
+    assert "no model, run or file is named 'nope'." in captured.err.splitlines()[-1]
 
 
 def test_no_command_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:

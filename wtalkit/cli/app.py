@@ -11,17 +11,35 @@ import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from wtalkit import __version__
-from wtalkit.cli import bench, check, compare, demo, detect, doctor, evaluate, extract, import_, methods, models, train
+from wtalkit.cli import (
+    bench,
+    check,
+    compare,
+    completion,
+    demo,
+    detect,
+    doctor,
+    evaluate,
+    export,
+    extract,
+    import_,
+    methods,
+    models,
+    report,
+    train,
+)
 from wtalkit.cli.annotations import app as annotations_app
 from wtalkit.errors import WtalkitError
 
 INTERRUPTED = 130
 TERMINATED = 143
+_LOG_JSON = "--log-json"
 
 app = typer.Typer(
     name="wtalkit",
@@ -36,6 +54,8 @@ app.command("train")(train.command)
 app.command("detect")(detect.command)
 app.command("evaluate")(evaluate.command)
 app.command("compare")(compare.command)
+app.command("report")(report.command)
+app.command("export")(export.command)
 app.command("import")(import_.command)
 app.command("check")(check.command)
 app.command("demo")(demo.command)
@@ -43,6 +63,7 @@ app.command("methods")(methods.command)
 app.add_typer(models.app, name="models")
 app.add_typer(annotations_app, name="annotations")
 app.command("doctor")(doctor.command)
+app.command("completion")(completion.command)
 app.add_typer(bench.app, name="bench")
 
 
@@ -63,8 +84,18 @@ def root(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; gives its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    debug = "--debug" in given
     _prepare_streams()
+    code = _run(given)
+    if _LOG_JSON in given:
+        from wtalkit.cli.terminal import log_line
+
+        print(log_line("info", "finished", exit_code=code), file=sys.stderr)
+    return code
+
+
+def _run(given: list[str]) -> int:
+    debug = "--debug" in given
+    say = partial(_say, given=given)
     asked: list[int] = []
     try:
         with warnings.catch_warnings(), _remarks_of_the_library(given), _stopping_in_order(asked):
@@ -74,7 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
         return TERMINATED if signal.SIGTERM in asked else int(code or 0)
     except KeyboardInterrupt:
-        _say("stopped")
+        say("stopped")
         return TERMINATED if signal.SIGTERM in asked else INTERRUPTED
     except BrokenPipeError:  # the reader of a pipe (head, less) has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -83,10 +114,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if debug:
             traceback.print_exc()
         if asked:  # readers of foreign files, safetensors for one, turn an interruption into an error of their own
-            _say("stopped")
+            say("stopped")
             return TERMINATED if signal.SIGTERM in asked else INTERRUPTED
         text, code = _explain(error)
-        _say(text)
+        say(text)
         return code
 
 
@@ -118,7 +149,11 @@ def _stopping_in_order(asked: list[int]) -> Iterator[None]:
 
 
 class _ToTerminal(logging.Handler):
-    """Above the bars, if there are any, and without what would move the cursor."""
+    """Above the bars, if there are any, and without what would move the cursor; as events where those are wanted."""
+
+    def __init__(self, log_json: bool) -> None:
+        super().__init__()
+        self._log_json = log_json
 
     def emit(self, record: logging.LogRecord) -> None:
         from wtalkit.cli.terminal import Terminal
@@ -126,15 +161,17 @@ class _ToTerminal(logging.Handler):
         text = record.getMessage()
         if record.exc_info:
             text += "\n" + "".join(traceback.format_exception(*record.exc_info))
-        for line in text.splitlines():
-            Terminal().remark(line)
+        terminal = Terminal(log_json=self._log_json)
+        say = terminal.warn if self._log_json and record.levelno >= logging.WARNING else terminal.remark
+        for line in [text] if self._log_json else text.splitlines():
+            say(line)
 
 
 @contextmanager
 def _remarks_of_the_library(given: Sequence[str]) -> Iterator[None]:
     """What the package logs goes to stderr: warnings always, the rest with ``--verbose`` and ``--debug``."""
     logger = logging.getLogger("wtalkit")
-    handler = _ToTerminal()
+    handler = _ToTerminal(_LOG_JSON in given)
     verbose = {"--verbose", "-v"} & set(given)
     before = logger.level
     logger.setLevel(logging.DEBUG if "--debug" in given else logging.INFO if verbose else logging.WARNING)
@@ -177,9 +214,12 @@ def _prepare_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _say(text: str) -> None:
-    from wtalkit.cli.terminal import printable
+def _say(text: str, given: Sequence[str]) -> None:
+    from wtalkit.cli.terminal import log_line, printable
 
+    if _LOG_JSON in given:
+        print(log_line("error", "error", text), file=sys.stderr)
+        return
     # An error may list its problems, one indented line each; within a line nothing may move the cursor.
     lines = text.split("\n  ")
     print("\n  ".join(printable(line) for line in lines), file=sys.stderr)

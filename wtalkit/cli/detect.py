@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from wtalkit.cli.cutting import ClipMode, ClipModeOption, Clips, Cutting, OverlayOption
 from wtalkit.cli.options import (
     MAX_FPS,
     MAX_HOURS,
@@ -21,10 +22,13 @@ from wtalkit.cli.options import (
     Debug,
     Device,
     DeviceName,
+    DryRun,
     EngineName,
     EngineOption,
     Inputs,
     Json,
+    Label,
+    LogJson,
     MaxFps,
     MaxHours,
     MaxMemory,
@@ -40,19 +44,19 @@ from wtalkit.cli.options import (
 )
 from wtalkit.cli.terminal import Terminal, clock, count
 from wtalkit.cores import available_cores
-from wtalkit.errors import UsageError, WtalkitError
+from wtalkit.errors import InputError, UsageError, WtalkitError
 from wtalkit.inputs import Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from wtalkit.cli.progress import VideoProgress
     from wtalkit.detector import Detector, Show
+    from wtalkit.export import Answer, Format, VideoAnswer
+    from wtalkit.export.footage import Footage
     from wtalkit.inputs import Input
     from wtalkit.project import Project
     from wtalkit.segments import Detections
-
-FORMATS = ("json",)
 
 
 class OnPartial(StrEnum):
@@ -67,17 +71,27 @@ def command(
     model: Model = None,
     json: Json = False,
     format: Annotated[
-        list[str] | None, typer.Option(metavar="F", help="Format of the answer; json.", show_default=False)
+        list[str] | None,
+        typer.Option(
+            metavar="F",
+            help="json csv tsv srt vtt activitynet otio edl fcpxml eaf labelstudio via fiftyone chapters; several by "
+            "several --format. Default: what the name of --out ends with, else json.",
+            show_default=False,
+        ),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="PATH", help="Write the answer there: one .json file, or a folder with one per video."),
+        typer.Option(metavar="PATH", help="Write the answer there: one file, or a folder with one per video."),
     ] = None,
     threshold: Annotated[
         float | None, typer.Option(metavar="X", help="Least score shown, in place of the model's own.")
     ] = None,
     all: Annotated[bool, typer.Option("--all", help="Every scored candidate, as scoring uses them.")] = False,
     classes: Annotated[str | None, typer.Option(metavar="A,B", help="Only these actions.")] = None,
+    label: Label = None,
+    clips: Clips = None,
+    clip_mode: ClipModeOption = ClipMode.copy,
+    overlay: OverlayOption = None,
     device: Device = DeviceName.auto,
     offline: Offline = False,
     on_partial: Annotated[
@@ -100,6 +114,8 @@ def command(
     max_streams: MaxStreams = MAX_STREAMS,
     max_memory: MaxMemory = MAX_MEMORY,
     timeout: Timeout = TIMEOUT_S,
+    dry_run: DryRun = False,
+    log_json: LogJson = False,
     debug: Debug = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -109,6 +125,9 @@ def command(
     Prints the segments that pass the model's own threshold, as a table or as JSON. With --out DIR each answer is
     written when it is ready, what became of each video to DIR/status.jsonl; the same command again goes on.
     """
+    from wtalkit.cli.dry_run import of_detection
+    from wtalkit.cli.export import wanted_formats
+    from wtalkit.cli.fetching import shown
     from wtalkit.detection import Detector, Show
     from wtalkit.extraction.sharding import parse_shard
     from wtalkit.extraction.sharding import shard as take_shard
@@ -118,14 +137,20 @@ def command(
     from wtalkit.zoo import choose_model
 
     part = None if shard is None else parse_shard(shard)
-    json = json or (_checked_formats(format) and out is None)
-    terminal = Terminal(quiet=quiet, verbose=verbose, json=json)
+    formats = wanted_formats(format, out)
+    printed = json or (bool(formats) and out is None)
+    terminal = Terminal(quiet=quiet, verbose=verbose, json=printed, log_json=log_json)
     project = Project.load()
-    choice = choose_model(model, project)
     found, missing = gather(inputs, features=True)
     several = len(found) + len(missing) > 1
+    files = _Files(formats, out, several, json)
+    cutting = Cutting(terminal, clips, clip_mode, overlay, several)
+    _require_videos(found, formats, cutting)
     if part is not None:
         found = tuple(take_shard(found, *part))
+    footage = any(each.kind == "video" for each in found)
+    with shown(terminal) as fetching:
+        choice = choose_model(model, project, footage=footage, offline=offline, progress=fetching)
     with terminal.status("loading"):
         detector = Detector(
             choice, device=device.value, offline=offline, on_partial=on_partial.value, assume_spec=assume_spec,
@@ -133,22 +158,23 @@ def command(
             timeout_s=timeout, engine=engine.value, address=address,
         )  # fmt: skip
         names = tuple(name.strip() for name in classes.split(",")) if classes is not None else None
-        show = detector.checked(Show(threshold, all, names))
-        needs_backbone = any(each.kind == "video" for each in found)
-        device_name = str(detector.featurizer.backbone.device) if needs_backbone else "cpu"
+        show = detector.checked(Show(threshold, all, names, label))
+        device_name = str(detector.featurizer.backbone.device) if footage else "cpu"
     if engine != EngineName.local:
         device_name = f"Ray, {address or 'on this machine'}"
     terminal.remark(_introduction(detector, device_name))
     for warning in detector.warnings:
         terminal.warn(warning)
+    if dry_run:
+        return of_detection(terminal, detector, found, missing)
     if raw_proposals is not None:
         detector.keep_raw_proposals()
-    outcome = _Outcome(terminal, detector, show, failures=list(missing), several=several, out=out)
+    outcome = _Outcome(terminal, detector, show, failures=list(missing), several=several, files=files)
     stopped = outcome.run(found)
-    if json:
+    if terminal.json and outcome.can_be(files.printed):
         outcome.print_document()
-    if out is not None and outcome.folder is None:
-        outcome.write(out)
+    if files.file is not None and outcome.can_be(files.formats[0]):
+        outcome.write(files.file)
     written = detector.write_raw_proposals(raw_proposals) if raw_proposals is not None and detector.raw else None
     if outcome.broken is not None:
         raise outcome.broken
@@ -157,6 +183,8 @@ def command(
         terminal.fail(f"stopped: {count(len(outcome.results), 'video')} done, {outcome.left} left{go_on}")
         return 130
     outcome.summarize()
+    if cutting:
+        cutting.run(outcome.videos(found))
     if raw_proposals is not None and written is not None:
         videos = f"{count(written, 'raw proposal')} of {count(len(outcome.results), 'video')}"
         if outcome.failures:
@@ -165,8 +193,69 @@ def command(
             f"{videos} in {raw_proposals}. Next: wtalkit train --method seal --proposals {raw_proposals}"
         )
     else:
-        terminal.next_step(_closing(outcome, project, inputs, out))
-    return 1 if outcome.failures else 0
+        terminal.next_step(_closing(outcome, project, inputs, [*files.written(), *cutting.made]))
+    return 1 if outcome.failures or outcome.unwritten or cutting.failures else 0
+
+
+class _Files:
+    """Which files the answer is written to, and in which formats.
+
+    Args:
+        formats: that were asked for.
+        out: where to; None prints.
+        several: whether there are several inputs.
+        json: whether the JSON document is printed, too.
+
+    Raises:
+        UsageError: what is asked for does not go together.
+    """
+
+    def __init__(self, formats: tuple[Format, ...], out: Path | None, several: bool, json: bool) -> None:
+        from wtalkit.cli.export import check_printable
+        from wtalkit.export import FORMATS
+        from wtalkit.export.writing import is_one_file
+
+        self.out = out
+        self.formats = formats or (FORMATS["json"],)
+        self.printed = FORMATS["json"] if json else self.formats[0]
+        self.file: Path | None = None
+        self.folder: Path | None = None
+        if out is None:
+            check_printable(self.formats, several)
+            if json and self.printed not in self.formats:
+                raise UsageError(
+                    f"--json and --format {self.formats[0].name} would both be printed", remedy="Name --out"
+                )
+        elif is_one_file(self.formats, several, out):
+            self.file = out
+        else:
+            self.folder = out
+
+    @property
+    def beside(self) -> tuple[Format, ...]:
+        """What is written to the folder besides the answers themselves."""
+        return tuple(each for each in self.formats if each.name != "json")
+
+    def written(self) -> list[str]:
+        """What the last line says of it."""
+        return [] if self.out is None else [str(self.out)]
+
+
+def _require_videos(inputs: Sequence[Input], formats: Sequence[Format], cutting: Cutting) -> None:
+    """Make sure that what needs pictures has them.
+
+    Raises:
+        UsageError: an input is a feature file.
+    """
+    needy = ["--clips"] if cutting.clips is not None else []
+    needy += ["--overlay"] if cutting.overlay is not None else []
+    needy += [f"--format {each.name}" for each in formats if each.needs_video]
+    features = next((each for each in inputs if each.kind == "features"), None)
+    if needy and features is not None:
+        raise UsageError(
+            f"is a feature file, and {needy[0]} needs the video", file=features.path,
+            remedy="Write the answer with --out found.json, then: wtalkit export found.json --video FOLDER ...",
+        )  # fmt: skip
 
 
 class _Outcome:
@@ -174,9 +263,10 @@ class _Outcome:
 
     def __init__(
         self, terminal: Terminal, detector: Detector, show: Show, *, failures: list[Failure], several: bool,
-        out: Path | None,
+        files: _Files,
     ) -> None:  # fmt: skip
         from wtalkit.answer_folder import AnswerFolder
+        from wtalkit.export.footage import FootageFolder
         from wtalkit.status import VideoStatus
 
         self.terminal, self.detector, self.wanted = terminal, detector, show
@@ -185,8 +275,10 @@ class _Outcome:
         self.statuses = [VideoStatus.of_failure(Path(each.path).stem, each, None) for each in failures]
         self.left = 0
         self.broken: WtalkitError | MemoryError | None = None
-        into_folder = out is not None and (out.is_dir() or (several and out.suffix != ".json"))
-        self.folder = AnswerFolder(out, detector, show) if out is not None and into_folder else None
+        self.files = files
+        self.unwritten: list[Failure] = []
+        self._footage = FootageFolder()
+        self.folder = AnswerFolder(files.folder, detector, show) if files.folder is not None else None
 
     def run(self, inputs: Sequence[Input]) -> bool:
         """Work through the inputs; True if the user stopped it."""
@@ -247,6 +339,8 @@ class _Outcome:
             return
         self.statuses.append(VideoStatus.of_detections(answer))
         self.results.append(answer)
+        if self.folder is not None and self.files.beside:
+            self._write_beside(self.folder.folder, answer)
         if not self.terminal.json:
             with progress.aside():
                 self.show(answer)
@@ -278,40 +372,77 @@ class _Outcome:
         else:
             self.terminal.write(_nothing(answer))
 
+    def can_be(self, form: Format) -> bool:
+        """Whether there is something to write in a format: one that is about one video cannot say that it failed."""
+        return form.several or bool(self.results)
+
     def print_document(self) -> None:
         """All of it on stdout."""
-        from wtalkit.answer import to_text
-
-        self.terminal.document(to_text(self._document()))
+        self._put(self.files.printed, self.terminal.document)
         for answer in self.results:
             if not answer.segments:
                 self.terminal.remark(_nothing(answer))
 
-    def write(self, out: Path) -> None:
+    def write(self, path: Path) -> None:
         """One file for everything."""
-        from wtalkit.answer import to_text
         from wtalkit.atomic import write_text
 
-        write_text(out, to_text(self._document()))
+        self._put(self.files.formats[0], lambda text: write_text(path, text))
+
+    def _put(self, form: Format, put: Callable[[str], None]) -> None:
+        """Give everything in a format to ``put``; where that cannot be, it is a failure."""
+        if not self.results and not form.several:
+            return
+        try:
+            text, remarks = self._text(form)
+        except InputError as error:
+            self._failed_to_write([Failure.of(error.file or "", error)])
+            return
+        put(text)
+        for remark in remarks:
+            self.terminal.remark(f"{form.name}: {remark}")
+
+    def _failed_to_write(self, failures: Sequence[Failure]) -> None:
+        for failure in failures:
+            self.terminal.fail(f"{failure.path}: {failure.cause}")
+        self.unwritten += failures
+
+    def videos(self, inputs: Sequence[Input]) -> list[tuple[Path, VideoAnswer]]:
+        """The answers with the files they are of."""
+        paths = {each.key: each.path for each in inputs}
+        return [(paths[each.key], each) for each in self._answer().videos]
+
+    def _text(self, form: Format) -> tuple[str, tuple[str, ...]]:
+        from wtalkit.answer import to_text
+        from wtalkit.export.writing import text_of
+
+        return (to_text(self._document()), ()) if form.name == "json" else text_of(self._answer(), form, self._look)
+
+    def _write_beside(self, folder: Path, answer: Detections) -> None:
+        """One video's files in the formats asked for, beside its answer."""
+        from wtalkit.answer import document
+        from wtalkit.export import answer_of
+        from wtalkit.export.writing import place, write_targets
+
+        targets, failures = place(self.files.beside, [answer.key], folder)
+        part, _ = answer_of(document([answer], (), self.detector, self.wanted))
+        _, remarks, failed = write_targets(part, targets, self._look)
+        for remark in remarks:
+            self.terminal.remark(remark)
+        self._failed_to_write([*failures, *failed])
+
+    def _look(self, video: VideoAnswer) -> Footage | None:
+        return self._footage.look(video.key, video.path)
+
+    def _answer(self) -> Answer:
+        from wtalkit.export import answer_of
+
+        return answer_of(self._document())[0]
 
     def _document(self) -> dict[str, Any]:
         from wtalkit.answer import document
 
         return document(self.results, self.failures, self.detector, self.wanted)
-
-
-def _checked_formats(names: list[str] | None) -> bool:
-    """Whether a format was named.
-
-    Raises:
-        UsageError: one that this version cannot write.
-    """
-    from wtalkit.suggest import remedy
-
-    for name in names or ():
-        if name not in FORMATS:
-            raise UsageError(f"there is no format {name!r}", remedy=remedy(name, FORMATS))
-    return bool(names)
 
 
 def _introduction(detector: Detector, device: str) -> str:
@@ -332,15 +463,16 @@ def _nothing(answer: Detections) -> str:
     )
 
 
-def _closing(outcome: _Outcome, project: Project, inputs: list[Path], out: Path | None) -> str:
+def _closing(outcome: _Outcome, project: Project, inputs: list[Path], written: list[str]) -> str:
     segments = sum(map(len, outcome.results))
     text = f"{count(segments, 'segment')} in {count(len(outcome.results), 'video')}"
     if outcome.failures:
         text += f", {count(len(outcome.failures), 'input')} failed"
     if not outcome.results:
         return f"{text}."
-    if out is not None:
-        text += f", written to {out}"
+    if written:
+        text += f", written to {written[0]}" if outcome.files.out is not None else f": {written[0]}"
+        text += "".join(f", {each}" for each in written[1:])
     if project.annotations.exists() and project.features.is_dir() and not outcome.detector.choice.is_demo:
         step = "wtalkit evaluate"
     elif project.annotations.exists() or outcome.detector.choice.is_demo:

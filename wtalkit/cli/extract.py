@@ -21,8 +21,10 @@ from wtalkit.cli.options import (
     Debug,
     Device,
     DeviceName,
+    DryRun,
     EngineName,
     EngineOption,
+    LogJson,
     MaxFps,
     MaxHours,
     MaxMemory,
@@ -68,13 +70,17 @@ def command(
     backbone: Annotated[
         str | None,
         typer.Option(
-            metavar="B", help="Network: i3d or i3d-mini. Default: wtalkit.toml, else i3d.", show_default=False
+            metavar="B",
+            help="Network: i3d, i3d-mini, slow_r50, x3d_m, swin3d_t ... Default: wtalkit.toml, else i3d.",
+            show_default=False,
         ),
     ] = None,
     flow: Annotated[
         str | None,
         typer.Option(
-            metavar="F", help="Optical flow: tvl1, dis or none. Default: wtalkit.toml, else tvl1.", show_default=False
+            metavar="F",
+            help="Optical flow: tvl1, dis, raft, raft-small or none. Default: wtalkit.toml, else tvl1.",
+            show_default=False,
         ),
     ] = None,
     fps: Annotated[
@@ -105,6 +111,8 @@ def command(
     max_memory: MaxMemory = MAX_MEMORY,
     timeout: Timeout = TIMEOUT_S,
     offline: Offline = False,
+    dry_run: DryRun = False,
+    log_json: LogJson = False,
     debug: Debug = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -116,26 +124,32 @@ def command(
     """
     from wtalkit import extract
     from wtalkit.backbones import load_backbone
+    from wtalkit.cli.dry_run import of_extraction
+    from wtalkit.cli.fetching import shown
     from wtalkit.cli.progress import VideoProgress
     from wtalkit.cli.summary import summarize
-    from wtalkit.extraction import devices_for
+    from wtalkit.extraction import VideoFeaturizer, devices_for
     from wtalkit.extraction.sharding import parse_shard
     from wtalkit.extraction.sharding import shard as take_shard
+    from wtalkit.flow import check_flow, get_flow
     from wtalkit.inputs import gather
     from wtalkit.project import Project
     from wtalkit.status import STATUS_FILE
     from wtalkit.timeline import Timeline
     from wtalkit.video import Limits
-    from wtalkit.zoo import choose_backbone
+    from wtalkit.zoo import choose_backbone, fetch_weights
 
-    terminal = Terminal(quiet=quiet, verbose=verbose)
+    terminal = Terminal(quiet=quiet, verbose=verbose, log_json=log_json)
     project = Project.load()
-    choice = choose_backbone(backbone, project)
     flow = flow or project.settings.flow or "tvl1"
+    check_flow(flow)
     part = None if shard is None else parse_shard(shard)
     found, missing = gather(inputs)
     if part is not None:
         found = tuple(take_shard(found, *part))
+    with shown(terminal) as fetching:
+        choice = choose_backbone(backbone, project, offline=offline, progress=fetching)
+        fetch_weights(choice.name, flow, offline=offline, progress=fetching)
     with terminal.status("loading"):
         loaded, *replicas = (
             load_backbone(choice.name, flow=flow, device=each, offline=offline, precision=precision.value)
@@ -144,12 +158,20 @@ def command(
     cores = f", {count(available_cores(), 'core')}" if loaded.device.type == "cpu" else ""
     gpus = f" and {count(len(replicas), 'more GPU')}" if replicas else ""
     where = f"{loaded.device}{cores}{gpus}" if engine == EngineName.local else f"Ray, {address or 'on this machine'}"
-    terminal.remark(f"features {choice.name} ({choice.reason}) + {flow} · {where}")
+    with_flow = f" + {flow}" if "flow" in loaded.streams else ""
+    terminal.remark(f"features {choice.name} ({choice.reason}){with_flow} · {where}")
     for warning in (choice.warning, *loaded.warnings):
         if warning:
             terminal.warn(warning)
     for failure in missing:
         terminal.fail(f"{failure.path}: {failure.cause}")
+    limits = Limits(max_pixels, max_fps, max_hours, max_streams, max_memory)
+    if dry_run:
+        featurizer = VideoFeaturizer(
+            loaded, get_flow(flow, offline=offline), fps=fps, stride=stride, workers=workers, limits=limits,
+            patience_s=timeout, replicas=replicas,
+        )  # fmt: skip
+        return of_extraction(terminal, featurizer, found, missing, out=out, overwrite=overwrite)
     with VideoProgress(terminal, total=len(found)) as progress:
         if len(found) > 1:
             timeline = Timeline(fps or loaded.spec.fps, loaded.spec.window, stride or loaded.spec.stride)
@@ -160,7 +182,7 @@ def command(
             result = extract(
                 [*missing, *found], out, backbone=loaded, replicas=replicas, flow=flow, fps=fps, stride=stride,
                 device=device.value, precision=precision.value, workers=workers, overwrite=overwrite,
-                on_partial=on_partial.value, limits=Limits(max_pixels, max_fps, max_hours, max_streams, max_memory),
+                on_partial=on_partial.value, limits=limits,
                 timeout_s=timeout, offline=offline, engine=engine.value, address=address, progress=progress.update,
                 started=progress.start, finished=partial(_show, progress),
             )  # fmt: skip

@@ -33,9 +33,15 @@ Model = Annotated[
     str | None,
     typer.Option(
         metavar="NAME|FILE|RUN",
-        help="A bundled model, a .safetensors file, a run or 'latest'. "
-        "Default: the newest run, else wtalkit.toml, else the bundled one.",
+        help="A bundled model, a .safetensors file, a run, 'latest', or without training i3d-kinetics400 and others. "
+        "Default: the newest run, else wtalkit.toml, else i3d-kinetics400, else the bundled one.",
         show_default=False,
+    ),
+]
+Label = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="This action happens: when? Shows its best segments, however unlikely.", show_default=False
     ),
 ]
 Features = Annotated[
@@ -55,6 +61,12 @@ Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="No progress and remarks, only results, warnings and errors.")
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more about what is read and decided.")]
+LogJson = Annotated[
+    bool, typer.Option("--log-json", help="For programs: events on stderr, one JSON object a line, in place of text.")
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Only say how long it would take, as measured on the first seconds.")
+]
 AssumeSpec = Annotated[
     str | None,
     typer.Option(metavar="PRESET", help="How .npy files without a record were made, as in the public packs."),

@@ -1,4 +1,4 @@
-"""How far the work is, on stderr: moving bars on a terminal, otherwise one line per video."""
+"""How far the work on videos is, on stderr: moving bars on a terminal, otherwise lines, or events for a program."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wtalkit.cli.terminal import Terminal, clock, printable, stderr_console
 
@@ -26,6 +26,10 @@ _ROOM_FOR_RATES = 90
 """Columns a terminal needs for a bar and the rates beside it."""
 _SHORT_S = 5.0
 """Less than this is not worth an estimate."""
+_LINE_EVERY_S = 60.0
+"""Seconds between lines about one video, where no bar can move."""
+_EVENT_EVERY_S = 1.0
+"""The same for a program, which minds more lines less."""
 
 
 class VideoProgress:
@@ -50,6 +54,7 @@ class VideoProgress:
         self._prober: threading.Thread | None = None
         self._asked: Decoder | None = None
         self._stop = threading.Event()
+        self._told_s: dict[str, float] = {}
 
     def __enter__(self) -> VideoProgress:
         return self
@@ -105,7 +110,8 @@ class VideoProgress:
 
     def start(self, video: Input) -> None:
         """Work on ``video`` begins."""
-        self._started[video.key] = time.perf_counter()
+        self._started[video.key] = self._told_s[video.key] = time.perf_counter()
+        self.terminal.tell("video_started", key=video.key, path=os.fspath(video.path), total=self.total)
         if not self.terminal.live:
             return
         if self._bars is None:
@@ -130,35 +136,44 @@ class VideoProgress:
                 rates=_rates(progress),
             )
             self._show_whole()
+        if not self.terminal.live:
+            self._report(progress)
 
     def done(self, video: Input, duration_s: float | None = None) -> None:
         """The video is finished."""
         self.succeeded += 1
         last = self._last.pop(video.key, None)
+        took_s = time.perf_counter() - self._started[video.key]
         facts = [] if duration_s is None else [clock(duration_s)]
         if last is not None:
             facts.append(_rates(last))
-        facts.append(f"done in {clock(time.perf_counter() - self._started[video.key])}")
+        facts.append(f"done in {clock(took_s)}")
         self._end(video.key)
         if (left_s := self._left_s()) is not None:
             facts.append(f"about {clock(left_s)} left")
-        self.terminal.remark(f"{self._numbered(os.fspath(video.path))}  {' · '.join(facts)}")
+        self.terminal.remark(
+            f"{self._numbered(os.fspath(video.path))}  {' · '.join(facts)}", "video_done", **self._state(video),
+            took_s=took_s, **({} if duration_s is None else {"duration_s": duration_s}), **_measured(last),
+        )  # fmt: skip
 
     def skipped(self, video: Input, why: str) -> None:
         """The video needs no work."""
         self._end(video.key, worked=False)
-        self.terminal.remark(f"{self._numbered(os.fspath(video.path))}  {why}")
+        text = f"{self._numbered(os.fspath(video.path))}  {why}"
+        self.terminal.remark(text, "video_skipped", **self._state(video), cause=why)
 
     def postponed(self, video: Input) -> None:
         """Another process is at the video; it comes up again when that one is through."""
-        self.terminal.detail(f"{video.path}  another process is at it")
+        text = f"{video.path}  another process is at it"
+        self.terminal.detail(text, "video_postponed", key=video.key, path=os.fspath(video.path))
         self._drop_bar(video.key)
 
     def failed(self, video: Input, text: str) -> None:
         """The video failed."""
         self._last.pop(video.key, None)
         self._end(video.key)
-        self.terminal.fail(text)
+        cause = text.removeprefix(f"{video.path}: ")
+        self.terminal.fail(text, "video_failed", **self._state(video), cause=cause)
 
     @contextmanager
     def aside(self) -> Iterator[None]:
@@ -172,6 +187,30 @@ class VideoProgress:
 
     def _numbered(self, name: str) -> str:
         return f"[{self.through}/{self.total}] {name}" if self.total > 1 else name
+
+    def _state(self, video: Input) -> dict[str, Any]:
+        """What a program is told of a video that is through, and of the whole job."""
+        path = os.fspath(video.path)
+        return {
+            "key": video.key, "path": path, "through": self.through, "total": self.total,
+            "left_s": self._estimate.left_s if self.through < self.total else 0.0,
+        }  # fmt: skip
+
+    def _report(self, progress: Progress) -> None:
+        """Where no bar moves: an event now and then for a program, and a line for people where a video takes long."""
+        now_s = time.perf_counter()
+        every_s = _EVENT_EVERY_S if self.terminal.log_json else _LINE_EVERY_S
+        if progress.finished or now_s - self._told_s.get(progress.key, now_s) < every_s:
+            return
+        self._told_s[progress.key] = now_s
+        left_s = self._estimate.left_s
+        facts = {"key": progress.key, "path": os.fspath(progress.path), **_measured(progress), "left_s": left_s}
+        if self.terminal.log_json:
+            self.terminal.tell("video_progress", **facts)
+            return
+        share = f"{progress.frames_done / progress.frames_expected:.0%} · " if progress.frames_expected else ""
+        rest = "" if left_s is None else f" · about {clock(left_s)} left"
+        self.terminal.remark(f"{os.fspath(progress.path)}  {share}{_rates(progress)}{rest}")
 
     def _left_s(self) -> float | None:
         left_s = self._estimate.left_s if self.through < self.total else None
@@ -220,6 +259,17 @@ def _bars() -> Bars:
         redirect_stdout=False,  # results go to stdout, wherever that leads
         redirect_stderr=False,
     )
+
+
+def _measured(progress: Progress | None) -> dict[str, Any]:
+    """How far a video is, and how fast, in numbers for a program."""
+    if progress is None:
+        return {}
+    return {
+        "frames_done": progress.frames_done, "frames_expected": progress.frames_expected,
+        "decode_fps": round(progress.decode_fps, 1), "flow_pairs_per_s": round(progress.flow_pairs_per_s, 1),
+        "elapsed_s": round(progress.elapsed_s, 3),
+    }  # fmt: skip
 
 
 def _rates(progress: Progress) -> str:

@@ -1,12 +1,17 @@
-"""What goes to the terminal: results to stdout, everything else to stderr."""
+"""What goes to the terminal: results to stdout, all else to stderr, for people or, with ``--log-json``, programs."""
 
 from __future__ import annotations
 
+import json
+import math
 import sys
 from collections.abc import Iterable
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
+
+from wtalkit.clock import clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,7 +19,11 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+__all__ = ["Level", "Terminal", "clock", "count", "log_line", "printable", "stderr_console"]
+
 _UNBOUNDED_COLUMNS = 10_000
+
+Level = Literal["debug", "info", "warning", "error"]
 
 
 def printable(text: str) -> str:
@@ -22,18 +31,24 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
-def clock(seconds: float) -> str:
-    """Seconds as people read them: ``0:03.8``, ``1:02:03.4``."""
-    tenths = round(seconds * 10)
-    minutes, tenths = divmod(tenths, 600)
-    hours, minutes = divmod(minutes, 60)
-    start = f"{hours}:{minutes:02d}" if hours else f"{minutes}"
-    return f"{start}:{tenths // 10:02d}.{tenths % 10}"
-
-
 def count(number: int, noun: str, plural: str | None = None) -> str:
     """``1 video``, ``2 videos``."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def log_line(level: Level, event: str, message: str | None = None, **facts: Any) -> str:
+    """One event as one line of JSON, with the time of now; ASCII, so no terminal is moved by it."""
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    said = {} if message is None else {"message": message}
+    record = {"time": now, "level": level, "event": event, **said, **facts}
+    return json.dumps(_known(record), allow_nan=False, default=str).replace("\x7f", "\\u007f")
+
+
+def _known(value: Any) -> Any:
+    """The value, with None for numbers that are none, which JSON has no word for."""
+    if isinstance(value, dict):
+        return {key: _known(each) for key, each in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 class Terminal:
@@ -43,33 +58,41 @@ class Terminal:
         quiet: leave out remarks.
         verbose: add details.
         json: stdout belongs to a JSON document; what would be shown there goes to stderr.
+        log_json: stderr belongs to a program: an object for each event, one a line, instead of text and bars.
     """
 
-    def __init__(self, *, quiet: bool = False, verbose: bool = False, json: bool = False) -> None:
-        self.quiet, self.verbose, self.json = quiet, verbose, json
+    def __init__(
+        self, *, quiet: bool = False, verbose: bool = False, json: bool = False, log_json: bool = False
+    ) -> None:
+        self.quiet, self.verbose, self.json, self.log_json = quiet, verbose, json, log_json
 
     @property
     def live(self) -> bool:
         """Whether a progress bar has somewhere to move."""
-        return sys.stderr.isatty() and not self.quiet
+        return sys.stderr.isatty() and not self.quiet and not self.log_json
 
-    def remark(self, text: str) -> None:
-        """Something useful to know, on stderr."""
+    def remark(self, text: str, event: str = "remark", **facts: Any) -> None:
+        """Something useful to know, on stderr; a program is told the event and its facts besides."""
         if not self.quiet:
-            self._stderr(text, style="dim")
+            self._stderr("info", text, "dim", event, facts)
 
-    def detail(self, text: str) -> None:
+    def detail(self, text: str, event: str = "remark", **facts: Any) -> None:
         """Something for those who ask, on stderr."""
         if self.verbose:
-            self._stderr(text, style="dim")
+            self._stderr("debug", text, "dim", event, facts)
 
-    def warn(self, text: str) -> None:
+    def warn(self, text: str, event: str = "warning", **facts: Any) -> None:
         """Something that must not be overlooked, on stderr, also when quiet."""
-        self._stderr(f"warning: {text}", style="yellow")
+        self._stderr("warning", text if self.log_json else f"warning: {text}", "yellow", event, facts)
 
-    def fail(self, text: str) -> None:
+    def fail(self, text: str, event: str = "failure", **facts: Any) -> None:
         """A failed input, on stderr."""
-        self._stderr(text, style="red")
+        self._stderr("error", text, "red", event, facts)
+
+    def tell(self, event: str, **facts: Any) -> None:
+        """Something that a program wants to know and people see otherwise, as how far the work is."""
+        if self.log_json and not self.quiet:
+            _write_stderr(log_line("info", event, **facts))
 
     def next_step(self, text: str) -> None:
         """What to do next, the last line; on stderr where stdout is JSON."""
@@ -115,12 +138,18 @@ class Terminal:
         width = None if sys.stdout.isatty() else _UNBOUNDED_COLUMNS
         return Console(width=width, highlight=False, emoji=False, markup=False)
 
-    def _stderr(self, text: str, style: str) -> None:
-        if sys.stderr.isatty():
+    def _stderr(self, level: Level, text: str, style: str, event: str, facts: dict[str, Any]) -> None:
+        if self.log_json:
+            _write_stderr(log_line(level, event, text, **facts))
+        elif sys.stderr.isatty():
             stderr_console().print(printable(text), style=style)
         else:
-            sys.stderr.write(printable(text) + "\n")
-            sys.stderr.flush()
+            _write_stderr(printable(text))
+
+
+def _write_stderr(line: str) -> None:
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
 
 
 @cache

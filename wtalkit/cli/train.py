@@ -17,17 +17,16 @@ from wtalkit.cli.options import (
     Device,
     DeviceName,
     Features,
+    LogJson,
     Quiet,
     Subset,
     Verbose,
 )
-from wtalkit.cli.terminal import Terminal, stderr_console
+from wtalkit.cli.terminal import Terminal
 from wtalkit.errors import ConfigError
 from wtalkit.status import STATUS_FILE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from wtalkit.project import Project
     from wtalkit.runs import Run
     from wtalkit.training.seeds import Study
@@ -102,6 +101,7 @@ def command(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the newest unfinished run or study.")] = False,
     assume_spec: AssumeSpec = None,
     device: Device = DeviceName.auto,
+    log_json: LogJson = False,
     debug: Debug = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -111,6 +111,7 @@ def command(
     The labels only say what happens in each video; when it happens is what the model learns.
     """
     from wtalkit import train
+    from wtalkit.cli.step_progress import StepProgress
     from wtalkit.project import Project
     from wtalkit.runs import all_runs, is_done
     from wtalkit.training.seeds import parse_seeds
@@ -119,7 +120,7 @@ def command(
         raise ConfigError("--seed and --seeds exclude each other")
     if annotations is not None and dataset is not None:
         raise ConfigError("--annotations and --dataset exclude each other")
-    terminal = Terminal(quiet=quiet, verbose=verbose)
+    terminal = Terminal(quiet=quiet, verbose=verbose, log_json=log_json)
     project = Project.load()
     known = dataset if dataset is not None or annotations is not None else project.settings.dataset
     labels = annotations or project.annotations
@@ -134,7 +135,7 @@ def command(
     try:
         for number in [seed] if study is None or seeds is None else study.in_order(parse_seeds(seeds)):
             member = study.members.get(number) if study is not None and number is not None else None
-            with _StepBar(terminal, method, "" if study is None else f", seed {number}") as bar:
+            with StepProgress(terminal, method, "" if study is None else f", seed {number}") as bar:
                 run = train(
                     method, **parts,
                     features=features or project.features, annotations=labels, dataset=known,
@@ -170,52 +171,6 @@ def command(
     _tell_left_out(terminal, trained)
     terminal.next_step(f"Next: {_next(project, out, study, dataset)}")
     return 0
-
-
-class _StepBar:
-    """Progress of one training on stderr."""
-
-    def __init__(self, terminal: Terminal, method: str, which: str) -> None:
-        self.terminal, self.title, self._which = terminal, f"{method}{which}", which
-        self._tenth = -1
-        self._update: Callable[[int, int, str], None] | None = None
-
-    def __enter__(self) -> _StepBar:
-        if self.terminal.live:
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-            columns = (
-                TextColumn("{task.description}", markup=False), BarColumn(bar_width=None), MofNCompleteColumn(),
-                TextColumn("{task.fields[losses]}", style="dim"), TimeRemainingColumn(compact=True),
-            )  # fmt: skip
-            bar = self._bar = Progress(*columns, console=stderr_console(), transient=True)
-            task = self._task = bar.add_task(self.title, total=None, losses="")
-            self._update = lambda step, steps, text: bar.update(task, completed=step, total=steps, losses=text)
-            bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._update is not None:
-            self._bar.stop()
-
-    def step(self, step: int, steps: int, losses: dict[str, float]) -> None:
-        """The training is at ``step`` of ``steps``."""
-        text = f"loss {losses['total']:.3f}" if "total" in losses else ""
-        if self._update is not None:
-            self._update(step, steps, text)
-        elif step * 10 // steps > self._tenth:
-            self._tenth = step * 10 // steps
-            self.terminal.remark(f"{self.title}  step {step} of {steps}  {text}")
-
-    def turn_to(self, title: str) -> None:
-        """The training is of something else from here on: a proposer, then the method on its proposals."""
-        self.title, self._tenth = f"{title}{self._which}", -1
-        if self._update is not None:
-            self._bar.update(self._task, description=self.title, completed=0, total=None)
-
-    def say(self, sentence: str) -> None:
-        """Something was decided."""
-        self.terminal.remark(sentence)
 
 
 def _tell_left_out(terminal: Terminal, trained: list[Run]) -> None:
