@@ -274,5 +274,5 @@ def test_a_file_in_the_folders_place(detector: Detector) -> None:
 def test_an_answer_that_cannot_be_written(detector: Detector, entry: Input, answer: Detections) -> None:
     folder = AnswerFolder(Path("answers"), detector, SHOW)
     Path("answers/sub").touch()
-    with pytest.raises(MachineError, match="answers: cannot be written to "):
+    with pytest.raises(MachineError, match="answers/sub: is a file where a folder is needed"):
         folder.keep(replace(entry, key="sub/a"), replace(answer, key="sub/a"))

@@ -15,6 +15,7 @@ import pytest
 
 from wtalkit import atomic
 from wtalkit.atomic import TEMPORARY_SUFFIX, Busy, atomic_path, is_claimed, locked_folder, sweep, write_text
+from wtalkit.errors import MachineError
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PRELUDE = "import sys; from pathlib import Path; from wtalkit.atomic import *; folder = Path(sys.argv[1])\n"
@@ -312,3 +313,13 @@ def test_text_is_whole_or_not_there(tmp_path: Path) -> None:
     assert not leftovers(tmp_path)
     with locked_folder(tmp_path):
         write_text(tmp_path / "y", "inside a lock")
+
+
+def test_what_is_in_the_way_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(MachineError, match=r"file: is a file where a folder is needed\. Move it"):
+        write_text(tmp_path / "file" / "below" / "x", "x")
+    with pytest.raises(MachineError, match=r"folder: is a folder where a file is to be written\. Move it"):
+        write_text(tmp_path / "folder", "x")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 from wtalkit import atomic
 from wtalkit.answer import document, to_text
 from wtalkit.documents import read_json
-from wtalkit.errors import InputError, MachineError, PredictionsError, UsageError
+from wtalkit.errors import InputError, MachineError, PredictionsError
 from wtalkit.features.store import feature_paths
 from wtalkit.inputs import Failure, Input
+from wtalkit.places import require_folder
 from wtalkit.segments import Detections, Segment
 from wtalkit.status import StatusFile, VideoStatus, read_status
 
@@ -43,9 +44,7 @@ class AnswerFolder:
     """
 
     def __init__(self, folder: Path, detector: Detector, show: Show) -> None:
-        there = next((path for path in (folder, *folder.parents) if path.exists()), None)
-        if there is not None and not there.is_dir():
-            raise UsageError("is a file, answers need a folder", file=there, remedy="Use another --out")
+        require_folder(folder, "answers need")
         self.folder, self.detector, self.show = folder, detector, show
         self._status = StatusFile(folder)
         self._known = read_status(folder)

@@ -155,7 +155,19 @@ def disk_error(error: Exception, path: Path) -> MachineError | None:
         return DiskFull("no space left on the disk", file=path, remedy="Free some and run again")
     if number in (errno.EACCES, errno.EROFS, errno.EPERM):
         return MachineError("the folder cannot be written to", file=path.parent)
+    if number in (errno.EEXIST, errno.ENOTDIR) and (in_the_way := first_file(path.parent)) is not None:
+        return MachineError("is a file where a folder is needed", file=in_the_way, remedy="Move it, or write elsewhere")
+    if number == errno.EISDIR:
+        return MachineError(
+            "is a folder where a file is to be written", file=path, remedy="Move it, or write elsewhere"
+        )
     return None
+
+
+def first_file(folder: Path) -> Path | None:
+    """The file in the place of a folder to be made, or of one of its parents; None if there is none."""
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    return None if there.is_dir() else there
 
 
 @contextmanager

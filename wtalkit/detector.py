@@ -62,6 +62,7 @@ class Detector:
         progress: told how far the current video is, see :class:`wtalkit.extraction.VideoFeaturizer`.
         raw: where the raw proposals of each video are kept, by key; None keeps none.
         curves: where the curves of each video are kept, by key; None keeps none.
+        judged: where every candidate of each video that is among the classes asked for is kept; None keeps none.
     """
 
     def __init__(
@@ -113,6 +114,7 @@ class Detector:
         self.proposals = self._proposals(proposals)
         self.raw: dict[str, Proposals] | None = None
         self.curves: dict[str, Curves] | None = None
+        self.judged: dict[str, tuple[Segment, ...]] | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -298,6 +300,8 @@ class Detector:
         candidates = self.candidates(features, each.key) if label is None else self.where(features, each.key, label)
         if show.classes is not None:
             candidates = [segment for segment in candidates if segment.label in show.classes]
+        if self.judged is not None:
+            self.judged[each.key] = tuple(candidates)
         threshold = show.threshold
         if threshold is None and not show.everything:
             threshold = self.loaded.header.display_threshold if label is None else _half_of_best(candidates)
@@ -355,6 +359,10 @@ class Detector:
         A model on proposals has those of the model inside it that makes them, and none where they come from a file.
         """
         self.curves = {}
+
+    def keep_candidates(self) -> None:
+        """From now on keep every candidate of every video in ``judged``, whatever is shown of them."""
+        self.judged = {}
 
     def keep_raw_proposals(self) -> None:
         """From now on keep the raw proposals of every video in ``raw``.

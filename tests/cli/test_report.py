@@ -48,6 +48,47 @@ def test_a_page_of_predictions(features: Path, capsys: pytest.CaptureFixture[str
     assert video["link"] == "./videos/a.mp4"
 
 
+def test_detect_writes_the_page_beside_its_answer(features: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["detect", "feats/a.npy", "feats/b.npy", "--out", "found", "--threshold", "0.5", "--classes", "bow,squat"]
+    assert main([*asked, "--report", "out.html"]) == 0
+    assert "out.html (" in capsys.readouterr().out
+    page = data_of(Path("out.html").read_text())
+    assert page["labels"] == ["bow", "squat", "wave"]  # the others are annotated
+    for video in page["videos"]:
+        assert video["threshold"] == 0.5
+        assert video["cut_at"] is None
+        assert video["curves"]["n"] > 0
+        assert min(video["candidates"]["score"]) < 0.5
+        answer = json.loads(Path(f"found/{video['key']}.json").read_text())["results"][video["key"]]
+        shown = [
+            at
+            for at, score in zip(video["candidates"]["start"], video["candidates"]["score"], strict=True)
+            if score >= 0.5
+        ]
+        assert len(shown) == 1
+        assert shown == pytest.approx([each["segment"][0] for each in answer], abs=1e-3)
+    # Answers that are there already hold no curves: they are made again for the page.
+    Path("out.html").unlink()
+    assert main([*asked, "--report", "out.html"]) == 0
+    assert all(video["curves"] for video in data_of(Path("out.html").read_text())["videos"])
+
+
+def test_a_page_says_what_the_predictions_leave_out(features: Path) -> None:
+    assert main(["detect", "feats/a.npy", "--threshold", "0.3", "--out", "found.json"]) == 0
+    assert main(["report", "found.json", "-o", "out.html", "--thumbnails", "0"]) == 0
+    assert data_of(Path("out.html").read_text())["videos"][0]["cut_at"] == 0.3
+
+
+@pytest.mark.parametrize("line", ["report feats/a.npy -o", "detect feats/a.npy --report"])
+def test_a_page_without_a_place_is_refused_before_the_work(
+    features: Path, capsys: pytest.CaptureFixture[str], line: str
+) -> None:
+    assert main([*line.split(), "feats"]) == 2
+    assert "feats: is a folder, one file is to be written" in capsys.readouterr().err
+    assert main([*line.split(), "annotations.json/out.html"]) == 2
+    assert "annotations.json: is a file, a file in it needs a folder" in capsys.readouterr().err
+
+
 def test_what_fails_is_told_and_the_rest_is_shown(features: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", "feats/a.npy", "feats/none.npy", "-o", "out.html"]) == 1
     captured = capsys.readouterr()

@@ -30,7 +30,7 @@ Open = Callable[..., "Page"]
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with playwright.sync_playwright() as running:
-        started = running.chromium.launch(executable_path=_CHROMIUM, args=["--no-sandbox"])
+        started = running.chromium.launch(executable_path=_CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
         yield started
         started.close()
 

@@ -14,6 +14,7 @@ import typer
 from wtalkit.cli.terminal import Terminal, clock, count, printable, stderr_console
 from wtalkit.errors import UsageError
 from wtalkit.inputs import Failure
+from wtalkit.places import require_folder
 
 if TYPE_CHECKING:
     from wtalkit.export import VideoAnswer
@@ -71,10 +72,10 @@ class Cutting:
     made: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        for folder in (self.clips, self.overlay if self._in_folder else None):
-            there = folder and next((path for path in (folder, *folder.parents) if path.exists()), None)
-            if there and not there.is_dir():
-                raise UsageError("is a file, a folder is needed", file=there)
+        if self.clips is not None:
+            require_folder(self.clips, "clips need", option="--clips")
+        if self.overlay is not None and self._in_folder:
+            require_folder(self.overlay, "labelled copies need", option="--overlay")
         if self.overlay is not None and self.several and not self.overlay.is_dir() and self._is_video(self.overlay):
             raise UsageError("holds one video, and these are several", file=self.overlay, remedy="Name a folder")
 

@@ -92,6 +92,12 @@ def command(
     clips: Clips = None,
     clip_mode: ClipModeOption = ClipMode.copy,
     overlay: OverlayOption = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write a page to look at: player, timelines, curves, table.", show_default=False
+        ),
+    ] = None,
     device: Device = DeviceName.auto,
     offline: Offline = False,
     on_partial: Annotated[
@@ -132,6 +138,7 @@ def command(
     from wtalkit.extraction.sharding import parse_shard
     from wtalkit.extraction.sharding import shard as take_shard
     from wtalkit.inputs import gather
+    from wtalkit.places import require_file
     from wtalkit.project import Project
     from wtalkit.video import Limits
     from wtalkit.zoo import choose_model
@@ -146,6 +153,10 @@ def command(
     files = _Files(formats, out, several, json)
     cutting = Cutting(terminal, clips, clip_mode, overlay, several)
     _require_videos(found, formats, cutting)
+    if report is not None:
+        require_file(report, option="--report")
+    if raw_proposals is not None:
+        require_file(raw_proposals, option="--raw-proposals")
     if part is not None:
         found = tuple(take_shard(found, *part))
     footage = any(each.kind == "video" for each in found)
@@ -169,6 +180,9 @@ def command(
         return of_detection(terminal, detector, found, missing)
     if raw_proposals is not None:
         detector.keep_raw_proposals()
+    if report is not None:
+        detector.keep_curves()
+        detector.keep_candidates()
     outcome = _Outcome(terminal, detector, show, failures=list(missing), several=several, files=files)
     stopped = outcome.run(found)
     if terminal.json and outcome.can_be(files.printed):
@@ -185,6 +199,8 @@ def command(
     outcome.summarize()
     if cutting:
         cutting.run(outcome.videos(found))
+    if report is not None and outcome.results:
+        cutting.made.append(_page(report, outcome, project))
     if raw_proposals is not None and written is not None:
         videos = f"{count(written, 'raw proposal')} of {count(len(outcome.results), 'video')}"
         if outcome.failures:
@@ -214,6 +230,7 @@ class _Files:
         from wtalkit.cli.export import check_printable
         from wtalkit.export import FORMATS
         from wtalkit.export.writing import is_one_file
+        from wtalkit.places import require_file
 
         self.out = out
         self.formats = formats or (FORMATS["json"],)
@@ -227,6 +244,7 @@ class _Files:
                     f"--json and --format {self.formats[0].name} would both be printed", remedy="Name --out"
                 )
         elif is_one_file(self.formats, several, out):
+            require_file(out)
             self.file = out
         else:
             self.folder = out
@@ -304,6 +322,7 @@ class _Outcome:
         from wtalkit.detection import detect_many
 
         folder = self.folder
+        anew = self.detector.raw is not None or self.detector.judged is not None  # an answer holds none of these
         place = {str(each.path): each for each in inputs}
         with (
             nullcontext() if folder is None else closing(folder),
@@ -315,7 +334,7 @@ class _Outcome:
             self.detector.progress = progress.update
             to_do = []
             for each in inputs:
-                if folder is not None and self.detector.raw is None and (there := folder.find(each)) is not None:
+                if folder is not None and not anew and (there := folder.find(each)) is not None:
                     progress.skipped(each, "is there already")
                     self._take(each, there, progress)
                 else:
@@ -443,6 +462,19 @@ class _Outcome:
         from wtalkit.answer import document
 
         return document(self.results, self.failures, self.detector, self.wanted)
+
+
+def _page(path: Path, outcome: _Outcome, project: Project) -> str:
+    """Write the report of what was found; gives its name and size."""
+    from wtalkit.cli.report import write_page
+    from wtalkit.report import from_detections
+
+    detector = outcome.detector
+    report = from_detections(
+        outcome.results, candidates=detector.judged, curves=detector.curves, everything=outcome.wanted.everything,
+        failures=outcome.failures, warnings=detector.warnings, videos=project.videos,
+    )  # fmt: skip
+    return write_page(outcome.terminal, path, report, None, project)
 
 
 def _introduction(detector: Detector, device: str) -> str:

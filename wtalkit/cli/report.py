@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from wtalkit.segments import Detections
 
 _PREDICTIONS = (".json", ".json.gz")
-_MOST_THUMBNAILS = 300
+MOST_THUMBNAILS = 300
 
 
 def command(
@@ -56,7 +56,7 @@ def command(
     ] = False,
     thumbnails: Annotated[
         int, typer.Option(metavar="N", min=0, help="Pictures at the starts of segments, in all; 0 for none.")
-    ] = _MOST_THUMBNAILS,
+    ] = MOST_THUMBNAILS,
     model: Model = None,
     device: Device = DeviceName.auto,
     offline: Offline = False,
@@ -70,10 +70,12 @@ def command(
 
     A predictions file gives a page at once, without curves. Videos and feature files are run through the model first.
     """
+    from wtalkit.places import require_file
     from wtalkit.project import Project
-    from wtalkit.report import from_predictions, write_report
+    from wtalkit.report import from_predictions
 
     terminal = Terminal(quiet=quiet, verbose=verbose)
+    require_file(out)
     project = Project.load()
     files = [each for each in given if each.name.lower().endswith(_PREDICTIONS)]
     if files and len(given) > 1:
@@ -91,15 +93,32 @@ def command(
         if not report.videos:
             terminal.fail(f"{count(failed, 'input')} failed; there is nothing to show.")
             return 1
+    told = write_page(terminal, out, report, ground_truth, project, embed=embed, thumbnails=thumbnails)
+    failures = f", {count(failed, 'input')} failed" if failed else ""
+    terminal.next_step(f"{count(len(report.videos), 'video')} in {told}{failures}. Next: open it in a browser")
+    return 1 if failed else 0
+
+
+def write_page(
+    terminal: Terminal,
+    out: Path,
+    report: Report,
+    ground_truth: Path | None,
+    project: Project,
+    *,
+    embed: bool = False,
+    thumbnails: int = MOST_THUMBNAILS,
+) -> str:
+    """Write a report with what is annotated; says what the page lacks, and gives its name and size."""
+    from wtalkit.report import write_report
+
     report = _with_truth(terminal, report, ground_truth, project)
     with terminal.status("pictures"):
         written = write_report(out, report, embed=embed, thumbnails=thumbnails, progress=terminal.detail)
     for warning in written.warnings:
         terminal.warn(warning)
     size = f"{written.bytes / 1e6:.1f} MB" if written.bytes >= 1e5 else f"{written.bytes / 1e3:.0f} kB"
-    failures = f", {count(failed, 'input')} failed" if failed else ""
-    terminal.next_step(f"{count(len(report.videos), 'video')} in {out} ({size}){failures}. Next: open it in a browser")
-    return 1 if failed else 0
+    return f"{out} ({size})"
 
 
 def _detected(

@@ -12,6 +12,7 @@ from wtalkit.annotations.names import unsafe_key
 from wtalkit.atomic import disk_error, write_text
 from wtalkit.errors import InputError, MachineError, UsageError
 from wtalkit.inputs import Failure
+from wtalkit.places import require_folder
 
 if TYPE_CHECKING:
     from wtalkit.export.answer import Answer, VideoAnswer
@@ -63,9 +64,7 @@ def place(formats: Sequence[Format], keys: Sequence[str], out: Path) -> tuple[li
     """
     if is_one_file(formats, len(keys) > 1, out):
         return [Target(out, formats[0], None)], []
-    there = next((path for path in (out, *out.parents) if path.exists()), None)
-    if there is not None and not there.is_dir():
-        raise UsageError("is a file, several files need a folder", file=there, remedy="Use another --out")
+    require_folder(out, "several files need")
     targets: dict[Path, Target] = {}
     failures = []
     for key in keys:

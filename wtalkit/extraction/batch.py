@@ -24,6 +24,7 @@ from wtalkit.features.spec import FeatureSpec
 from wtalkit.features.store import feature_paths
 from wtalkit.flow import check_flow, get_flow
 from wtalkit.inputs import Failure, Input, gather
+from wtalkit.places import require_folder
 from wtalkit.status import StatusFile, VideoStatus, read_status
 from wtalkit.video import PATIENCE_S, Decoder, Limits
 
@@ -138,9 +139,7 @@ def extract(
     if shard is not None:
         videos = take_shard(videos, *parse_shard(shard))
     folder = Path(out)
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not there.is_dir():
-        raise FeaturesError("is a file, features need a folder", file=there, remedy="Use another --out")
+    require_folder(folder, "features need", error=FeaturesError)
     algorithm = get_flow(flow if "flow" in backbone.streams else "none", offline=offline)
     featurizer = VideoFeaturizer(
         backbone, algorithm, fps=fps, stride=stride, workers=workers, on_partial=on_partial, limits=limits,

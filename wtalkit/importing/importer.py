@@ -31,6 +31,7 @@ from wtalkit.importing.presets import OWN_RATE, preset_of
 from wtalkit.importing.report import IMPORT_FILE, Disagreement, How, ImportResult
 from wtalkit.importing.truth import Truth, truth_of
 from wtalkit.inputs import Failure
+from wtalkit.places import require_folder
 from wtalkit.project import Project
 from wtalkit.status import StatusFile, VideoStatus, read_status
 
@@ -159,9 +160,7 @@ def _links(video: Planned, mode: Mode) -> bool:
 
 def _prepare(folder: Path, spec: FeatureSpec, *, overwrite: bool) -> None:
     """Make sure that the folder can take the features."""
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not there.is_dir():
-        raise FeaturesError("is a file, features need a folder", file=there, remedy="Use another --out")
+    require_folder(folder, "features need", error=FeaturesError)
     if folder.is_dir():
         atomic.sweep(folder)
         if not overwrite:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 def from_detections(
     results: Iterable[Detections],
     *,
+    candidates: Mapping[str, Sequence[Segment]] | None = None,
     curves: Mapping[str, Curves] | None = None,
     threshold: float | None = None,
     everything: bool = False,
@@ -33,6 +34,7 @@ def from_detections(
 
     Args:
         results: of ``Show(everything=True)``, so that the page can lower its threshold; of any other what was shown.
+        candidates: ``detector.judged``; with it ``results`` may be of any ``Show``: what each shows is shown first.
         curves: ``detector.curves``.
         threshold: least score shown at first; None takes the model's own.
         everything: keep candidates that overlap a better one of their class, and show all at first.
@@ -41,20 +43,21 @@ def from_detections(
         videos: where the videos of feature files may lie.
     """
     found = list(results)
+    judged = candidates or {}
     model = found[0].model if found else {}
     own = model.get("display_threshold") if threshold is None and not everything else threshold
     shown = tuple(
         ReportVideo(
             key=each.key,
-            candidates=_candidates(each.segments, everything),
+            candidates=_candidates(judged.get(each.key, each.segments), everything),
             duration_s=each.duration_s,
-            threshold=own,
+            threshold=each.threshold if each.key in judged else own,
             path=find_video(each.key, each.path, [videos]),
             curves=(curves or {}).get(each.key),
             status=each.status,
             warnings=tuple(warning for warning in each.warnings if warning not in warnings),
             gaps=each.gaps,
-            cut_at=each.threshold,
+            cut_at=None if each.key in judged else each.threshold,
         )
         for each in found
     )

@@ -74,6 +74,7 @@ function showNotes() {
   const { raw } = state.video;
   const notes = [...report.warnings, ...raw.warnings];
   if (raw.status === "partial") notes.unshift("This video is damaged; only what could be decoded was looked at.");
+  if (raw.cut_at !== null) notes.push(`Candidates that score less than ${raw.cut_at.toFixed(2)} are not in the predictions; wtalkit detect --all writes them.`);
   byId("notes").replaceChildren(...notes.map((note) => element("p", { textContent: note })));
   byId("notes").hidden = !notes.length;
 }
