@@ -53,6 +53,25 @@ def test_the_table(features: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert out[-1].startswith(f"{len(out) - 3} segments in 1 video. Next: wtalkit ")
 
 
+@pytest.mark.parametrize(
+    ("line", "step"),
+    [
+        ("videos/c.mp4", "report videos/c.mp4 -o c.html"),
+        ("videos/c.mp4 --out found.json", "report found.json -o found.html"),
+        ("videos/c.mp4 --out found.csv", "report videos/c.mp4 -o c.html"),
+        ("videos/c.mp4 --report c.html", "extract videos/ --out feats/"),
+    ],
+)
+def test_the_next_step_is_to_look_and_leads_there(
+    project: Path, capsys: pytest.CaptureFixture[str], line: str, step: str
+) -> None:
+    assert main(["detect", *line.split()]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.endswith(f"Next: wtalkit {step}")
+    if "report" in step:
+        assert main(step.split()) == 0
+
+
 def test_all_gives_every_candidate_and_a_threshold_fewer(features: Path, capsys: pytest.CaptureFixture[str]) -> None:
     numbers = []
     for extra in (["--all"], ["--all", "--threshold", "0.1"], [], ["--threshold", "0.1"]):
@@ -265,13 +284,14 @@ def test_as_a_process(features: Path) -> None:
 
 
 def test_the_next_step_fits_what_is_there(features: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    def step() -> str:
-        assert main(["detect", "feats/a.npy"]) == 0
+    def step(*options: str) -> str:
+        assert main(["detect", "feats/a.npy", *options]) == 0
         return capsys.readouterr().out.splitlines()[-1].partition("Next: ")[2]
 
     assert step() == "wtalkit evaluate"
     with Path("wtalkit.toml").open("a") as settings:
         settings.write('features = "features"\n')
-    assert step() == "wtalkit extract videos/ --out features/"
+    assert step() == "wtalkit report feats/a.npy -o a.html"
+    assert step("--report", "a.html") == "wtalkit extract videos/ --out features/"
     Path("annotations.json").unlink()
-    assert step() == "wtalkit detect feats/a.npy --json"
+    assert step("--report", "a.html") == "wtalkit detect feats/a.npy --json"

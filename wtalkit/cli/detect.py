@@ -495,6 +495,14 @@ def _nothing(answer: Detections) -> str:
     )
 
 
+def _look(outcome: _Outcome, inputs: list[Path]) -> str:
+    """The command that shows what was found; from a file of it at once, else with the curves."""
+    file = outcome.files.file
+    shown = [file] if file is not None and outcome.files.formats[0].name == "json" else inputs
+    page = Path(shown[0]).with_suffix(".html").name if len(shown) == 1 and shown[0].is_file() else "report.html"
+    return f"wtalkit report {shlex.join(map(str, shown))} -o {shlex.quote(page)}"
+
+
 def _closing(outcome: _Outcome, project: Project, inputs: list[Path], written: list[str]) -> str:
     segments = sum(map(len, outcome.results))
     text = f"{count(segments, 'segment')} in {count(len(outcome.results), 'video')}"
@@ -507,6 +515,8 @@ def _closing(outcome: _Outcome, project: Project, inputs: list[Path], written: l
         text += "".join(f", {each}" for each in written[1:])
     if project.annotations.exists() and project.features.is_dir() and not outcome.detector.choice.is_demo:
         step = "wtalkit evaluate"
+    elif outcome.detector.judged is None:
+        step = _look(outcome, inputs)
     elif project.annotations.exists() or outcome.detector.choice.is_demo:
         step = f"wtalkit extract {project.settings.videos}/ --out {project.settings.features}/"
     else:
