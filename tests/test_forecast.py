@@ -10,6 +10,7 @@ import pytest
 from wtalkit import extract
 from wtalkit.cli.dry_run import show
 from wtalkit.cli.terminal import Terminal
+from wtalkit.errors import MachineError
 from wtalkit.forecast import Forecast, VideoForecast, estimate
 
 OUT = Path("feats")
@@ -36,6 +37,17 @@ def test_it_foretells_what_extraction_writes(project: Path) -> None:
     written = sum(path.stat().st_size for path in OUT.iterdir() if path.suffix in (".npy", ".json"))
     assert found.bytes == pytest.approx(written, rel=0.05)
     assert found.row_bytes * sum(each.snippets or 0 for each in found.videos) < written
+
+
+def test_offline_asks_no_network(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ask(*_: object, **__: object) -> None:
+        raise AssertionError("the network was asked")
+
+    monkeypatch.setattr("socket.getaddrinfo", ask)
+    Path("wtalkit.toml").unlink()
+    assert estimate("videos", offline=True, trial_s=0).frames == 3 * 38
+    with pytest.raises(MachineError, match="the weights of raft are not there"):
+        estimate("videos", backbone="i3d-mini", flow="raft", offline=True, trial_s=0)
 
 
 def test_what_is_there_needs_no_work(project: Path) -> None:

@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests import mirror
 from wtalkit import zoo
 from wtalkit.backbones import BACKBONES
 from wtalkit.cli import main
+from wtalkit.download import Fetching
 from wtalkit.errors import ConfigError, MachineError, ModelError
 from wtalkit.hub import HubFile, fetch_hub
 from wtalkit.web import Patience
@@ -64,6 +66,47 @@ def test_what_is_not_the_file_never_lies_under_its_name(
     assert str(caught.value).endswith("Do without.")
     assert path.read_bytes() == b"before"
     assert list(tmp_path.glob(".*")) == [], "nor beside it"
+
+
+def test_a_killed_ones_part_is_removed_and_a_slow_server_given_up(server: mirror.Server, tmp_path: Path) -> None:
+    (tmp_path / ".left.wtalkit-partial").write_bytes(b"part")
+    told: list[Fetching] = []
+    fetch_hub(FILE, tmp_path / "net.pth", remedy="", patience=QUICK, progress=told.append)
+    assert told[0].done_bytes == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["net.pth"]
+    server.answers.append(mirror.slow_body)
+    with pytest.raises(MachineError, match="less than 1,024 bytes a second"):
+        fetch(tmp_path / "net.pth")
+
+
+def test_without_a_hash_only_weights_are_taken(
+    server: mirror.Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(zoo.HUB_FILES, "x3d_m", HubFile("https://hub.test/models/BARE.pyth"))
+    path = zoo.weights_folder("x3d_m") / "BARE.pyth"
+    server.answers.append(mirror.other(b"<html>Log in</html>"))
+    assert main(["models", "pull", "x3d_m"]) == 3
+    assert "what it sends is not a readable weights file" in capsys.readouterr().err
+    assert not path.exists()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"<html>Log in</html>")
+    assert main(["models", "pull", "x3d_m"]) == 3
+    assert "Replace it with wtalkit models pull x3d_m --force" in capsys.readouterr().err
+    torch.save({"model_state": {"a": torch.zeros(2)}}, tmp_path / "good")
+    server.answers.append(mirror.other((tmp_path / "good").read_bytes()))
+    assert main(["models", "pull", "x3d_m", "--force"]) == 0
+    assert main(["models", "pull", "x3d_m"]) == 0
+    assert "already there, not verified" in capsys.readouterr().out
+
+
+def test_a_cache_that_is_a_file(
+    server: mirror.Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("WTALKIT_CACHE", str(tmp_path / "file"))
+    assert main(["models", "pull", "r3d_18"]) == 3
+    assert "file: is a file where a folder is needed" in capsys.readouterr().err
 
 
 def test_the_hash_is_in_the_name_or_not_known(server: mirror.Server, tmp_path: Path) -> None:

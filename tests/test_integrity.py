@@ -12,7 +12,7 @@ import pytest
 from wtalkit import zoo
 from wtalkit.cli import main
 from wtalkit.hub import HubFile
-from wtalkit.integrity import SUMS_FILE, Verdict, location, verify
+from wtalkit.integrity import SUMS_FILE, Location, Verdict, location, verify
 from wtalkit.partial import git_blob_id
 from wtalkit.project import Project
 
@@ -128,10 +128,20 @@ def test_where_weights_are_to_be_is_said_before_they_are_there(
         assert main(["models", "path", name]) == 3
         captured = capsys.readouterr()
         assert captured.out == f"{folder}\n"
-        assert "wtalkit models pull i3d" in captured.err
+        assert captured.err.endswith("Run wtalkit models pull i3d.\n")
     folder.mkdir(parents=True)
     for stream in ("rgb", "flow"):
-        assert not location("i3d", Project.load())[1]
+        assert not location("i3d", Project.load()).is_there
+        assert location("i3d-rgb-kinetics400", Project.load()).is_there == (stream == "flow")
         (folder / f"{stream}_imagenet.pt").write_bytes(b"")
-    assert location("i3d", Project.load()) == (folder, True)
-    assert location("raft", Project.load()) == (zoo.weights_folder("raft") / zoo.HUB_FILES["raft"].name, False)
+    assert location("i3d", Project.load()) == Location(folder, True, "i3d")
+    raft = zoo.weights_folder("raft") / zoo.HUB_FILES["raft"].name
+    assert location("raft", Project.load()) == Location(raft, False, "raft")
+
+
+def test_what_is_not_there_is_not_broken(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "verify", "r3d_18"]) == 3
+    assert "1 of 1 not there. Next: fetch it" in capsys.readouterr().out
+    (own / "i3d-mini" / "rgb.safetensors").write_bytes(b"x")
+    assert main(["models", "verify", "i3d-mini"]) == 2
+    assert "1 of 1 broken" in capsys.readouterr().out

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 _PIECE_BYTES = 1 << 18
 _FURTHER_BYTES = 1 << 16
 """An address that gives so much more counts as one that works, however often it breaks off."""
-_SLOWEST = 1024
+SLOWEST_BYTES_PER_S = 1024
 """Bytes a second; a server slower than that might as well be dead."""
 _ANNOUNCE_S = 10.0
 
@@ -81,7 +81,7 @@ def fetch(
         DiskFull: there is no room for it.
     """
     patience = patience or Patience()
-    with _translated(path):
+    with translated(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with claimed(path) as partial:
             if path.is_file() and git_blob_id(path) == blob_id:
@@ -212,8 +212,8 @@ class _Job:
             self._tell(url, total)
             window_bytes += len(piece)
             if (passed_s := time.monotonic() - window_s) > self.patience.read_s:
-                if window_bytes < _SLOWEST * passed_s:
-                    raise WebError(f"it sends less than {_SLOWEST:,} bytes a second")
+                if window_bytes < SLOWEST_BYTES_PER_S * passed_s:
+                    raise WebError(f"it sends less than {SLOWEST_BYTES_PER_S:,} bytes a second")
                 window_s, window_bytes = time.monotonic(), 0
 
     def _check_room(self, start: int, total: int | None) -> None:
@@ -250,7 +250,12 @@ def _span(answer: HTTPResponse, offset: int) -> tuple[int, int | None]:
 
 
 @contextmanager
-def _translated(path: Path) -> Iterator[None]:
+def translated(path: Path) -> Iterator[None]:
+    """Within it what keeps ``path`` from being written is told in a user's words.
+
+    Raises:
+        MachineError: the disk is full, the folder read-only or no folder.
+    """
     try:
         yield
     except OSError as error:

@@ -148,15 +148,19 @@ def estimate(
     """
     from wtalkit.backbones import load_backbone
     from wtalkit.extraction import VideoFeaturizer
+    from wtalkit.flow import check_flow, get_flow
     from wtalkit.project import Project
     from wtalkit.zoo import choose_backbone
 
     project = Project.load()
     given = [inputs] if isinstance(inputs, str | os.PathLike) else inputs
     found, missing = gather(given)
-    chosen, flow = choose_backbone(backbone, project).name, flow or project.settings.flow or "tvl1"
+    flow = flow or project.settings.flow or "tvl1"
+    check_flow(flow)
+    chosen = choose_backbone(backbone, project, offline=offline).name
     loaded = load_backbone(chosen, flow=flow, device=device, offline=offline, precision=precision)
-    featurizer = VideoFeaturizer(loaded, flow, fps=fps, stride=stride, workers=workers, limits=limits)
+    algorithm = get_flow(flow if "flow" in loaded.streams else "none", offline=offline)
+    featurizer = VideoFeaturizer(loaded, algorithm, fps=fps, stride=stride, workers=workers, limits=limits)
     try:
         return forecast(found, featurizer, failures=missing, out=None if out is None else Path(out), trial_s=trial_s)
     finally:

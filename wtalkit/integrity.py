@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wtalkit.backbones.specs import BACKBONES
@@ -38,15 +38,32 @@ class Verdict:
         name: of it.
         note: what it is, where it is whole.
         problem: what is wrong, one sentence; None where it is whole.
+        is_absent: the problem is that there is nothing to look at.
     """
 
     name: str
     note: str
     problem: str | None = None
+    is_absent: bool = False
 
 
-def location(name: str, project: Project) -> tuple[Path, bool]:
-    """Where a model or the weights of a backbone or flow lie, and whether all of it is there.
+@dataclass(frozen=True)
+class Location:
+    """Where a model or weights lie.
+
+    Attributes:
+        path: file or folder.
+        is_there: whether all of it is.
+        pull: what ``wtalkit models pull`` calls it; None where it comes with the package or was made here.
+    """
+
+    path: Path
+    is_there: bool
+    pull: str | None = None
+
+
+def location(name: str, project: Project) -> Location:
+    """Where a model or the weights of a backbone or flow lie, and whether all that is needed of it is there.
 
     Args:
         name: of weights, or as for ``--model``.
@@ -57,13 +74,16 @@ def location(name: str, project: Project) -> tuple[Path, bool]:
     """
     if name in HUB_FILES:
         path = weights_folder(name) / HUB_FILES[name].name
-        return path, path.is_file()
+        return Location(path, path.is_file(), name)
     if name in BACKBONES:
-        return weights_folder(name), not _missing(name)
+        return Location(weights_folder(name), not missing_streams(name), name if name in PUBLIC_FILES else None)
     choice = choose_model(name, project)
-    if choice.zero_training is not None:
-        return location(choice.zero_training.backbone, project)
-    return choice.path, True
+    if (wanted := choice.zero_training) is None:
+        return Location(choice.path, True)
+    found = location(wanted.backbone, project)
+    if wanted.backbone in PUBLIC_FILES and wanted.flow == "none":
+        return replace(found, is_there="rgb" not in missing_streams(wanted.backbone))
+    return found
 
 
 def verify(name: str | None, project: Project) -> Iterator[Verdict]:
@@ -77,7 +97,7 @@ def verify(name: str | None, project: Project) -> Iterator[Verdict]:
         ModelError: there is nothing of that name.
     """
     if name is None:
-        yield from (_verdict(each, _check_weights) for each in WEIGHTS if _files(each))
+        yield from (_verdict(each, _check_weights) for each in WEIGHTS if weight_files(each))
         yield from (_verdict(each, _check_model, path) for each, path in bundled_models().items())
     elif name in WEIGHTS:
         yield _verdict(name, _check_weights)
@@ -93,20 +113,19 @@ def _verdict(name: str, check: Callable[..., str], *arguments: Path) -> Verdict:
     try:
         return Verdict(name, check(*(arguments or (name,))))
     except WtalkitError as error:
-        return Verdict(name, "", str(error))
+        return Verdict(name, "", str(error), is_absent=check is _check_weights and not weight_files(name))
 
 
 def _check_weights(name: str) -> str:
     from wtalkit.backbones import load_backbone
     from wtalkit.flow import get_flow
 
-    for path in _files(name):
+    for path in weight_files(name):
         _check_content(name, path)
     if name not in BACKBONES:
         get_flow(name, offline=True)
         return "whole; published, SHA-256 as in its name"
-    missing = _missing(name)
-    only_rgb = name in PUBLIC_FILES and missing == ["flow"]
+    only_rgb = name in PUBLIC_FILES and missing_streams(name) == ["flow"]
     backbone = load_backbone(name, flow="none" if only_rgb else "tvl1", offline=True)
     return f"whole; {backbone.weights_note}{', rgb only' if only_rgb else ''}"
 
@@ -154,7 +173,7 @@ def _check_bundled(path: Path) -> None:
         raise ModelError("is not the file that came with wtalkit", file=path, remedy="Install wtalkit again")
 
 
-def _files(name: str) -> list[Path]:
+def weight_files(name: str) -> list[Path]:
     """The weight files that are there for a backbone or flow."""
     if name in HUB_FILES:
         path = weights_folder(name) / HUB_FILES[name].name
@@ -163,6 +182,6 @@ def _files(name: str) -> list[Path]:
     return [path for path in found if path is not None]
 
 
-def _missing(name: str) -> list[str]:
+def missing_streams(name: str) -> list[str]:
     """Streams of I3D or i3d-mini whose weights are not there."""
     return [stream for stream in ("rgb", "flow") if present(name, stream, weights_folder(name)) is None]

@@ -157,12 +157,13 @@ class Localizer:
 
         assert isinstance(self.model, ProposalModel)
         (found,) = run_proposals(self.model, [features], [proposals.segments])
-        scores, classes = found.scores, self.classes
+        scores, classes, settings = found.scores, self.classes, self.decoder
         if label is not None:  # of a single class the decoder keeps that one
             scores, classes = scores[:, [classes.index(label), -1]], (label,)
+            settings = replace(settings, gamma=0.0)  # that it happens is known
         return decode_proposals(
             scores, found.attn, found.quality, segments=proposals.segments, seconds=proposals.seconds,
-            classes=classes, duration_s=duration_s, settings=self.decoder,
+            classes=classes, duration_s=duration_s, settings=settings,
         )  # fmt: skip
 
     def _proposer(self) -> Localizer:

@@ -213,17 +213,34 @@ def _pull_hub(
     progress: Callable[[Fetching], None] | None,
 ) -> Pulled:
     file, path = HUB_FILES[name], weights_folder(name, cache) / HUB_FILES[name].name
+    check = _check_hashless if file.sha256 is None else None
     if file.is_whole(path) and not (replace and file.sha256 is None):
+        if check is not None:
+            check(path, name)
         return Pulled(path, False, file.sha256 is not None)
     if path.exists() and not replace:
         advice = f"Keep it, or replace it with wtalkit models pull {name} --force"
         raise ModelError("is another file than the published one", file=path, remedy=advice)
     if offline:
         raise not_there(name, "rgb", path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     advice = f"Run wtalkit models pull {name} later, or put {file.url} into {path.parent}"
-    fetch_hub(file, path, remedy=advice, patience=patience, progress=progress)
+    fetch_hub(file, path, remedy=advice, check=check, patience=patience, progress=progress)
     return Pulled(path, True, file.sha256 is not None)
+
+
+def _check_hashless(path: Path, name: str | None = None) -> None:
+    """Look into a file whose publisher states no hash.
+
+    Raises:
+        MachineError: it is no table of tensors.
+    """
+    from wtalkit.backbones.weights import read_state
+
+    try:
+        read_state(path)
+    except MachineError as error:
+        remedy = error.remedy if name is None else f"Replace it with wtalkit models pull {name} --force"
+        raise MachineError(error.cause, file=error.file, remedy=remedy) from error
 
 
 def fetch_weights(

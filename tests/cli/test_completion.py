@@ -76,6 +76,13 @@ def test_options_and_their_values(shell: str, script: Path) -> None:
     assert asked(shell, script, "models", "pull", "raft-") == ["raft-small"]
 
 
+def test_commands_of_one_name_are_told_apart(shell: str, script: Path) -> None:
+    assert asked(shell, script, "models", "import", "--lay") == []
+    assert asked(shell, script, "import", "--lay") == ["--layout"]
+    assert asked(shell, script, "detect", "check", "--fas") == []
+    assert asked(shell, script, "check", "--fas") == ["--fast"]
+
+
 def test_where_nothing_is_known_files_are_offered(shell: str, script: Path) -> None:
     (script.parent / "holiday.mp4").touch()
     found = {"bash": [], "zsh": ["FILES"], "fish": ["holiday.mp4"]}[shell]  # bash does so by itself (-o default)

@@ -109,19 +109,20 @@ def known_values() -> dict[str, tuple[str, ...]]:
     from wtalkit.export.formats import FORMATS
     from wtalkit.features.spec import PRESETS
     from wtalkit.flow.algorithms import FLOWS
+    from wtalkit.integrity import WEIGHTS
     from wtalkit.methods import METHODS
     from wtalkit.zero_training import ZERO_TRAINING
     from wtalkit.zoo import HUB_FILES, PUBLIC_FILES, bundled_dir, bundled_models
 
     models = (*bundled_models(), "latest", *ZERO_TRAINING)
-    weights = (*BACKBONES, *(name for name in HUB_FILES if name not in BACKBONES))
+    weights = WEIGHTS
     recipes = sorted({path.stem for path in (bundled_dir() / "recipes").glob("*/*.toml")})
     found: dict[str, tuple[str, ...]] = {
         "--method": tuple(METHODS),
         "--base": tuple(name for name, entry in METHODS.items() if entry.role == "base"),
         "--plugin": tuple(name for name, entry in METHODS.items() if entry.role == "plugin"),
         "--model": models,
-        "--proposer": models,
+        "--proposer": (*bundled_models(), "latest"),
         "--dataset": tuple(DATASETS),
         "--protocol": tuple(PROTOCOLS),
         "--nms": NMS,

@@ -78,7 +78,7 @@ _wtalkit "$@"
 
 def fish(nodes: Sequence[Node]) -> str:
     """For fish 3, which shows what each command and option is for."""
-    lines = ["# fish completion of wtalkit, made by: wtalkit completion fish"]
+    lines = ["# fish completion of wtalkit, made by: wtalkit completion fish", *_fish_path(nodes)]
     about = {node.path: node.about for node in nodes}
     for node in nodes:
         here = _fish_condition(node)
@@ -138,13 +138,22 @@ def _indented(lines: Iterable[str], spaces: int = 8) -> str:
     return "\n".join(" " * spaces + line for line in lines)
 
 
+def _fish_path(nodes: Iterable[Node]) -> Iterable[str]:
+    """A function that follows the words of the line down to a command; fish's own ones find a word anywhere."""
+    yield "function __wtalkit_at"
+    yield '    set -l path ""'
+    yield "    set -l words (commandline -opc)"
+    yield "    for word in $words[2..]"
+    yield '        switch "$path/$word"'
+    for node in nodes:
+        if node.path:
+            yield f'            case "{" ".join(node.path[:-1])}/{node.path[-1]}"'
+            yield f'                set path "{_key(node)}"'
+    yield from ("        end", "    end", '    test "$path" = "$argv"', "end")
+
+
 def _fish_condition(node: Node) -> str:
-    if not node.path:
-        return "-n __fish_use_subcommand"
-    test = "; and ".join(f"__fish_seen_subcommand_from {word}" for word in node.path)
-    if node.children:
-        test += f"; and not __fish_seen_subcommand_from {' '.join(node.children)}"
-    return f"-n {_quoted(test)}"
+    return f"-n {_quoted(f'__wtalkit_at {_key(node)}'.rstrip())}"
 
 
 def _quoted(text: str) -> str:

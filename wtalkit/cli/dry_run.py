@@ -68,7 +68,7 @@ def show(terminal: Terminal, found: Forecast, *, out: Path | None = None, featur
         terminal.warn(f"{some} not how long it is; counted as long as the others on average")
     if out is not None and found.bytes is not None and found.free_bytes is not None and found.bytes > found.free_bytes:
         terminal.warn(f"the features need more than is free in {out}")
-    terminal.next_step("Nothing was computed or written. Next: the same command without --dry-run")
+    terminal.next_step("A dry run: no features and no answers were written. Next: the same command without --dry-run")
     return code
 
 

@@ -168,8 +168,8 @@ def command(
     limits = Limits(max_pixels, max_fps, max_hours, max_streams, max_memory)
     if dry_run:
         featurizer = VideoFeaturizer(
-            loaded, get_flow(flow, offline=offline), fps=fps, stride=stride, workers=workers, limits=limits,
-            patience_s=timeout, replicas=replicas,
+            loaded, get_flow(flow if "flow" in loaded.streams else "none", offline=offline), fps=fps, stride=stride,
+            workers=workers, limits=limits, patience_s=timeout, replicas=replicas,
         )  # fmt: skip
         return of_extraction(terminal, featurizer, found, missing, out=out, overwrite=overwrite)
     with VideoProgress(terminal, total=len(found)) as progress:

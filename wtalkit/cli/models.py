@@ -29,6 +29,7 @@ app = typer.Typer(
 @app.command("list")
 def list_command(debug: Debug = False, quiet: Quiet = False, verbose: Verbose = False) -> int:
     """List bundled models, this folder's runs, weights in the cache, and models without training."""
+    from wtalkit.integrity import WEIGHTS, weight_files
     from wtalkit.project import Project
     from wtalkit.runs import all_runs
     from wtalkit.zero_training import ZERO_TRAINING
@@ -39,11 +40,10 @@ def list_command(debug: Debug = False, quiet: Quiet = False, verbose: Verbose = 
     project = Project.load()
     finished = [run for run in all_runs(project.runs) if run.finished]
     rows += [(run.name, "model", f"run in {project.settings.runs}/", _megabytes(run.model)) for run in finished]
-    weights = dict(_weights())
     rows += [(name, "zero-training", f"weights of {found.backbone}", "") for name, found in ZERO_TRAINING.items()]
-    for name, files in weights.items():
-        kind = "backbone" if name in BACKBONES else "flow"
-        rows.append((name, kind, _where(name, files), _megabytes(*files) if files else ""))
+    for name in WEIGHTS:
+        kind, there = "backbone" if name in BACKBONES else "flow", weight_files(name)
+        rows.append((name, kind, _where(name, there), _megabytes(*there) if there else ""))
     terminal.table(("name", "kind", "where", "size"), rows, right=(3,))
     terminal.detail(f"cache: {cache_dir()}")
     terminal.next_step("Next: wtalkit models info NAME")
@@ -92,19 +92,20 @@ def verify_command(
     from wtalkit.project import Project
 
     terminal = Terminal(quiet=quiet, verbose=verbose)
-    whole = broken = 0
+    whole = broken = absent = 0
     for verdict in verify(name, Project.load()):
         if verdict.problem is None:
             whole += 1
             terminal.write(f"{verdict.name}: {verdict.note}")
         else:
-            broken += 1
+            broken += not verdict.is_absent
+            absent += verdict.is_absent
             terminal.fail(f"{verdict.name}: {verdict.problem}")
-    summary = f"{broken} of {whole + broken} broken" if broken else f"{count(whole, 'model')} verified"
-    terminal.next_step(
-        f"{summary}. Next: {'install or fetch what is broken again' if broken else 'wtalkit detect VIDEO'}"
-    )
-    return 2 if broken else 0
+    total = whole + broken + absent
+    bad = [f"{number} of {total} {what}" for number, what in ((broken, "broken"), (absent, "not there")) if number]
+    summary = ", ".join(bad) or f"{count(whole, 'model')} verified"
+    terminal.next_step(f"{summary}. Next: {'fetch it, or install it again' if bad else 'wtalkit detect VIDEO'}")
+    return 2 if broken else 3 if absent else 0
 
 
 @app.command("path")
@@ -121,11 +122,12 @@ def path_command(
     from wtalkit.project import Project
 
     terminal = Terminal(quiet=quiet, verbose=verbose)
-    path, is_there = location(name, Project.load())
-    terminal.write(str(path.absolute()))
-    if not is_there:
-        terminal.fail(f"{path}: not there, or not all of it. Run wtalkit models pull {name}.")
-    return 0 if is_there else 3
+    found = location(name, Project.load())
+    terminal.write(str(found.path.absolute()))
+    if not found.is_there:
+        advice = "Install wtalkit again" if found.pull is None else f"Run wtalkit models pull {found.pull}"
+        terminal.fail(f"{found.path}: not there, or not all of it. {advice}.")
+    return 0 if found.is_there else 3
 
 
 @app.command("pull")
@@ -141,15 +143,16 @@ def pull_command(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> int:
-    """Fetch published weights into the cache, verified; goes on where it was stopped."""
-    from wtalkit.zoo import pull_weights
+    """Fetch published weights into the cache, verified; those of I3D go on where they were stopped."""
+    from wtalkit.zoo import HUB_FILES, pull_weights
 
     terminal = Terminal(quiet=quiet, verbose=verbose)
     try:
         with shown(terminal) as progress:
             pulled = pull_weights(name, offline=offline, replace=force, progress=progress)
     except KeyboardInterrupt:
-        terminal.fail("stopped: what has come is kept, and the same command goes on from there.")
+        kept = "what has come is kept, and the same command goes on from there"
+        terminal.fail(f"stopped: {'the same command begins anew' if name in HUB_FILES else kept}.")
         return 130
     for each in pulled:
         known = "verified" if each.verified else "not verified (its publisher states no hash)"
@@ -202,17 +205,6 @@ def import_command(
     needed = " --proposals FILE" if header.proposals is not None else ""
     terminal.next_step(f"Next: wtalkit evaluate --model {made} --assume-spec {spec}{needed}")
     return 0
-
-
-def _weights() -> Iterator[tuple[str, list[Path]]]:
-    """Each backbone and each flow that is a network, and the weight files there are for it."""
-    from wtalkit.zoo import HUB_FILES, weights_folder
-
-    for name in dict.fromkeys([*BACKBONES, *HUB_FILES]):
-        folder = weights_folder(name)
-        wanted = {HUB_FILES[name].name} if name in HUB_FILES else None
-        files = sorted(path for path in folder.glob("*") if path.suffix in (".pt", ".safetensors", ".pth", ".pyth"))
-        yield name, [path for path in files if wanted is None or path.name in wanted]
 
 
 def _where(name: str, files: list[Path]) -> str:

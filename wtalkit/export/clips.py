@@ -27,6 +27,8 @@ _BACK_S = (0, 1, 5, 20)
 """How much further back to look when the key picture found is later than the time asked for."""
 _LONGEST_PICTURE_S = 1
 """A picture that was shown for longer is over, and the video with it."""
+_HAIR_S = Fraction(1, 1_000_000)
+"""1.6 as a float is a hair more than 40 / 25, and that picture belongs to the segment."""
 _LATE_S = 1
 """Sound may be stored so much later than the picture it belongs to."""
 
@@ -80,6 +82,8 @@ def cut_clips(
     if not segments:
         return
     with opened(video) as media:
+        if media.container.format.name == "avi" and media.picture.codec_context.has_b_frames:
+            mode = "exact"  # copied pictures would be shown in the order of decoding
         suffix = ".mp4" if mode == "exact" or holds(".mp4", media) else ".mkv"
         silent = mode == "exact" and media.sound is not None and not can_encode_sound()
         for number, segment in enumerate(segments, start=1):
@@ -100,10 +104,10 @@ def clip_name(number: int, segment: Segment) -> str:
 
 def _copy(media: Media, segment: Segment, container: OutputContainer) -> float:
     """Copy the packets of a segment; gives how many seconds too early they begin."""
-    start_s, end_s = Fraction(segment.start_s), Fraction(segment.end_s)
-    key_s = _key_before(media, start_s)
+    start_s, end_s = Fraction(segment.start_s), Fraction(segment.end_s) - _HAIR_S
+    key_s, from_s = _key_before(media, start_s + _HAIR_S)
     outs = {each.index: container.add_stream_from_template(each, opaque=True) for each in media.streams}
-    media.seek(key_s)
+    media.seek(from_s)
     begun, latest_s = False, Fraction(-1)
     beyond: list[Packet[Any]] = []  # shown after the end, but perhaps needed to decode what is shown before it
     for packet in media.packets():
@@ -115,7 +119,7 @@ def _copy(media: Media, segment: Segment, container: OutputContainer) -> float:
             break
         if not is_picture:
             if key_s <= shown_s < end_s:
-                _mux(packet, outs[packet.stream.index], key_s + media.first_s, container)
+                _mux(packet, outs[packet.stream.index], key_s + media.origin_s(packet.stream), container)
             continue
         begun = begun or (packet.is_keyframe and shown_s >= key_s)
         if not begun or stored_s >= end_s:
@@ -131,13 +135,14 @@ def _copy(media: Media, segment: Segment, container: OutputContainer) -> float:
     return float(max(Fraction(0), start_s - key_s))
 
 
-def _key_before(media: Media, start_s: Fraction) -> Fraction:
+def _key_before(media: Media, start_s: Fraction) -> tuple[Fraction, Fraction]:
     """When the last key picture is shown that is not after ``start_s``; the first of all where there is none."""
     for back_s in _BACK_S:
-        if (found := _last_key(media, start_s, max(Fraction(0), start_s - back_s))) is not None:
-            return found
+        from_s = max(Fraction(0), start_s - back_s)
+        if (found := _last_key(media, start_s, from_s)) is not None:
+            return found, from_s
     found = _last_key(media, start_s, Fraction(-10))
-    return Fraction(0) if found is None else found
+    return (Fraction(0) if found is None else found), Fraction(-10)
 
 
 def _last_key(media: Media, start_s: Fraction, from_s: Fraction) -> Fraction | None:
@@ -175,12 +180,12 @@ def _encode(media: Media, segment: Segment, container: OutputContainer) -> float
     from wtalkit.export.encoding import PictureEncoder, SoundEncoder, can_encode_sound
     from wtalkit.export.media import frames
 
-    start_s, end_s = Fraction(segment.start_s), Fraction(segment.end_s)
+    start_s, end_s = Fraction(segment.start_s) - _HAIR_S, Fraction(segment.end_s) - _HAIR_S
     pictures: PictureEncoder | None = None
     sound = SoundEncoder(container, media) if media.sound is not None and can_encode_sound() else None
     origin_s = start_s
     early: list[tuple[Fraction, Any]] = []  # sound that is stored before the first picture it belongs to
-    for is_picture, shown_s, frame in frames(media, _key_before(media, start_s), end_s):
+    for is_picture, shown_s, frame in frames(media, *_key_before(media, start_s + 2 * _HAIR_S), end_s):
         if not start_s <= shown_s < end_s:
             continue
         if is_picture:

@@ -14,6 +14,7 @@ from av.audio.frame import AudioFrame
 from av.container import OutputContainer
 from av.error import FFmpegError
 from av.video.frame import PictureType, VideoFrame
+from av.video.reformatter import ColorRange
 
 from wtalkit.atomic import atomic_path, disk_error
 from wtalkit.errors import InputError, MachineError
@@ -82,6 +83,7 @@ class PictureEncoder:
         context.time_base = stream.time_base = media.picture.time_base
         for trait in ("colorspace", "color_primaries", "color_trc"):
             setattr(context, trait, getattr(source, trait))
+        context.color_range = ColorRange.MPEG
         if keep_shape:
             if media.picture.sample_aspect_ratio:
                 context.sample_aspect_ratio = media.picture.sample_aspect_ratio
@@ -95,7 +97,13 @@ class PictureEncoder:
         if self._last is not None and ticks <= self._last:
             return  # two pictures of one time: the first was shown for none at all
         self._last = ticks
-        fitting = frame.reformat(self._stream.width, self._stream.height, "yuv420p")
+        fitting = frame.reformat(
+            self._stream.width,
+            self._stream.height,
+            "yuv420p",
+            dst_colorspace=self._stream.codec_context.colorspace if frame.format.is_rgb else None,
+            dst_color_range=ColorRange.MPEG,
+        )
         fitting.pict_type = PictureType.NONE  # which of them are key pictures is this encoder's affair
         fitting.pts, fitting.time_base = ticks, self._stream.codec_context.time_base
         self._container.mux(self._stream.encode(fitting))

@@ -46,6 +46,11 @@ class Media:
     picture: VideoStream
     sound: AudioStream | None
     first_s: Fraction
+    heard_s: Fraction
+
+    def origin_s(self, stream: Any) -> Fraction:
+        """Seconds of the container's clock that are 0 to wtalkit."""
+        return self.first_s if stream.index == self.picture.index else self.heard_s
 
     @property
     def streams(self) -> list[VideoStream | AudioStream]:
@@ -54,7 +59,7 @@ class Media:
     def shown_s(self, packet: Packet[Any]) -> Fraction | None:
         """Seconds after the first picture at which a packet is shown or heard; None for those that say nothing."""
         ticks = packet.pts if packet.pts is not None else packet.dts
-        return None if ticks is None else ticks * Fraction(packet.time_base) - self.first_s
+        return None if ticks is None else ticks * Fraction(packet.time_base) - self.origin_s(packet.stream)
 
     def seek(self, time_s: Fraction | float) -> None:
         """Go to the last key picture before a time, or further back."""
@@ -90,24 +95,27 @@ def opened(path: Path) -> Iterator[Media]:
             picture.thread_type = "AUTO"
             sounds = (each for each in container.streams.audio if each.codec_context is not None)
             sound = next((each for each in sounds if each.codec_context.sample_rate), None)
-            yield Media(path, container, picture, sound, _first_s(container, picture))
+            yield Media(path, container, picture, sound, *_first_s(container, picture))
     except FFmpegError as error:
         raise InputError(f"cannot be cut ({error.strerror or error})", file=path) from error
 
 
-def _first_s(container: InputContainer, picture: VideoStream) -> Fraction:
-    times = []
+def _first_s(container: InputContainer, picture: VideoStream) -> tuple[Fraction, Fraction]:
+    times, stored = [], []
     for number, packet in enumerate(container.demux(picture)):
         ticks = packet.pts if packet.pts is not None else packet.dts
         if ticks is not None:
             times.append(ticks * Fraction(packet.time_base))
+            stored.append((ticks if packet.dts is None else packet.dts) * Fraction(packet.time_base))
         if number >= _FIRST_PACKETS:
             break
     container.seek(0)
-    return min(times, default=Fraction(0))
+    first_s = min(times, default=Fraction(0))
+    # The pts that FFmpeg makes up for AVI are late by what its decoder holds back; sound has no such delay.
+    return first_s, min(stored, default=first_s) if container.format.name == "avi" else first_s
 
 
-def frames(media: Media, from_s: Fraction, end_s: Fraction) -> Iterator[tuple[bool, Fraction, Any]]:
+def frames(media: Media, key_s: Fraction, from_s: Fraction, end_s: Fraction) -> Iterator[tuple[bool, Fraction, Any]]:
     """Decode from a key picture on; gives whether it is a picture, seconds after the first picture, and the frame.
 
     Packets that cannot be decoded are left out.
@@ -125,12 +133,12 @@ def frames(media: Media, from_s: Fraction, end_s: Fraction) -> Iterator[tuple[bo
         is_picture = packet.stream.index == media.picture.index
         for frame in decoded:
             if is_picture and rate:
-                shown_s = from_s + decoded_pictures / Fraction(rate)
+                shown_s = key_s + decoded_pictures / Fraction(rate)
                 decoded_pictures += 1
             elif frame.pts is None:
                 continue
             else:
-                shown_s = frame.pts * Fraction(frame.time_base) - media.first_s
+                shown_s = frame.pts * Fraction(frame.time_base) - media.origin_s(packet.stream)
             if shown_s >= end_s:
                 open_streams.discard(packet.stream.index)
             else:

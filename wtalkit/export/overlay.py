@@ -124,7 +124,7 @@ def _copying(media: Media, out: Any, container: OutputContainer) -> Iterator[Fra
         shown_s = media.shown_s(packet)
         if not packet.size or shown_s is None or shown_s < -_PRIMING_S:
             continue
-        shift = round(media.first_s / Fraction(packet.time_base))
+        shift = round(media.heard_s / Fraction(packet.time_base))
         packet.pts = None if packet.pts is None else packet.pts - shift
         packet.dts = None if packet.dts is None else packet.dts - shift
         packet.stream = out

@@ -36,7 +36,7 @@ def fcpxml(answer: Answer) -> Written:
     """Final Cut Pro 7 XML, which Premiere Pro and DaVinci Resolve open: the video as one clip, with markers."""
     (video,) = answer.videos
     fps = video.seen.timecode_fps
-    text: str = _library().adapters.write_to_string(_marked(video, fps), "fcp_xml")
+    text: str = _library().adapters.write_to_string(_marked(video, fps, marks_from=0), "fcp_xml")
     # The format asks for it, the adapter leaves it out.
     text = text.replace("<xmeml ", "<!DOCTYPE xmeml>\n<xmeml ", 1)
     return Written(text, _other_rate(video, fps))
@@ -96,7 +96,7 @@ def _other_rate(video: VideoAnswer, fps: Fraction) -> tuple[str, ...]:
     )
 
 
-def _marked(video: VideoAnswer, fps: Fraction) -> Any:
+def _marked(video: VideoAnswer, fps: Fraction, *, marks_from: int | None = None) -> Any:
     """The whole video as one clip, beside its sound, with a marker for each segment."""
     schema = _library().schema
     origin = _origin(video.seen, fps)
@@ -113,7 +113,7 @@ def _marked(video: VideoAnswer, fps: Fraction) -> Any:
         timeline.tracks[0][0].markers.append(
             schema.Marker(
                 one_line(segment.label),
-                marked_range=_range(segment.start_s, segment.end_s, fps, origin),
+                marked_range=_range(segment.start_s, segment.end_s, fps, origin if marks_from is None else marks_from),
                 color="RED",
                 metadata={
                     "wtalkit": {"score": segment.score, "start_s": segment.start_s, "end_s": segment.end_s},

@@ -189,7 +189,13 @@ def _load(name: str, request: Request) -> LoadedModel:
     from wtalkit.project import Project
     from wtalkit.zoo import choose_model
 
-    loaded = load_model(choose_model(name, Project.load()).path)
+    choice = choose_model(name, Project.load())
+    if choice.zero_training is not None:
+        raise ModelError(
+            f"{choice.name} is a model without training, which cannot be put into a model file",
+            remedy="Write its proposals with wtalkit detect --raw-proposals FILE, then name that with --proposals",
+        )
+    loaded = load_model(choice.path)
     loaded = loaded.proposer or loaded  # of a model on proposals, the one inside it that makes them
     if not isinstance(loaded.model, Composition):
         raise ModelError(f"a {loaded.header.method} model judges proposals and makes none", file=loaded.path)
