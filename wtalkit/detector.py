@@ -242,8 +242,10 @@ class Detector:
         """The wish, sure to name only classes that the model knows.
 
         Raises:
-            UsageError: it names another, or classes beside a label.
+            UsageError: it names another, or classes beside a label, or its threshold is not finite.
         """
+        if show.threshold is not None and not math.isfinite(show.threshold):
+            raise UsageError(f"the threshold {show.threshold} is no score", remedy="Give a number")
         if show.label is not None and show.classes is not None:
             raise UsageError("a label that is sure and classes to choose from exclude each other", remedy="Use one")
         for name in (*(show.classes or ()), *(() if show.label is None else (show.label,))):

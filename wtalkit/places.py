@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from wtalkit.atomic import first_file
@@ -33,3 +34,30 @@ def require_file(path: Path, *, option: str = "--out") -> None:
     if path.is_dir():
         raise UsageError("is a folder, one file is to be written", file=path, remedy=f"Name a file with {option}")
     require_folder(path.parent, "a file in it needs", option=option)
+
+
+def require_apart(path: Path, inputs: Iterable[Path], *, option: str = "--out") -> None:
+    """Make sure that writing a file replaces nothing that is read.
+
+    Raises:
+        UsageError: it is one of the inputs.
+    """
+    if is_one_of(path, inputs):
+        raise UsageError("is an input, and writing there would replace it", file=path, remedy=f"Use another {option}")
+
+
+def require_different(paths: Mapping[str, Path | None]) -> None:
+    """Make sure that no two options name one file to be written.
+
+    Raises:
+        UsageError: two do.
+    """
+    seen: dict[Path, str] = {}
+    for option, path in paths.items():
+        if path is not None and (other := seen.setdefault(path.absolute(), option)) != option:
+            raise UsageError(f"is to be written by {other} and by {option}", file=path, remedy="Name two files")
+
+
+def is_one_of(path: Path, others: Iterable[Path]) -> bool:
+    """Whether a path names one of some files, by whatever name."""
+    return path.exists() and any(each.exists() and path.samefile(each) for each in others)

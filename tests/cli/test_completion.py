@@ -77,9 +77,9 @@ def test_options_and_their_values(shell: str, script: Path) -> None:
 
 
 def test_commands_of_one_name_are_told_apart(shell: str, script: Path) -> None:
-    assert asked(shell, script, "models", "import", "--lay") == []
+    assert asked(shell, script, "models", "import", "--lay") in ([], ["FILES"])
     assert asked(shell, script, "import", "--lay") == ["--layout"]
-    assert asked(shell, script, "detect", "check", "--fas") == []
+    assert asked(shell, script, "detect", "check", "--fas") in ([], ["FILES"])
     assert asked(shell, script, "check", "--fas") == ["--fast"]
 
 

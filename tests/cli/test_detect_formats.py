@@ -92,3 +92,21 @@ def test_features_have_no_frames_to_count(features: Path, capsys: pytest.Capture
     assert main(["detect", str(features / "a.npy"), "--format", "otio", "--out", "x.otio"]) == 2
     assert "wtalkit export" in capsys.readouterr().err
     assert main(["detect", str(features / "a.npy"), "--out", "x.srt"]) == 0
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "feats/a.npy --out feats/a.npy",
+        "feats/a.npy --report feats/a.json",
+        "feats/a.npy --raw-proposals feats/a.json",
+        "feats/a.npy feats/b.npy --out feats",
+        "videos/a.mp4 --format json --out videos/a.mp4",
+        "videos/a.mp4 --overlay videos/a.mp4",
+    ],
+)
+def test_nothing_that_is_read_is_written_to(features: Path, capsys: pytest.CaptureFixture[str], line: str) -> None:
+    before = {path: path.read_bytes() for path in Path().rglob("*.*") if path.is_file()}
+    assert main(["detect", *line.split()]) == 2
+    assert "is an input, and writing there would replace it" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in Path().rglob("*.*") if path.is_file()} == before

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -134,3 +136,85 @@ def test_frames_are_counted_by_the_video(name: str, one: str, toy_videos: Path) 
     video = str(next(iter(sorted(toy_videos.rglob("*.mp4")))))
     assert main(["export", one, "--format", name, "--video", video, "--out", "found"]) == 0
     assert "run" in Path("found").read_text("utf-8").lower()
+
+
+def test_nothing_that_is_read_is_written_to(one: str, toy_videos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("videos").mkdir()
+    for name in ("a.mp4", "b.mp4"):
+        shutil.copyfile(next(iter(sorted(toy_videos.rglob("*.mp4")))), f"videos/{name}")
+    Path("answers").mkdir()
+    shutil.copyfile(one, "answers/a.json")
+    before = {path: path.read_bytes() for path in Path().rglob("*.*") if path.is_file()}
+    for line in (
+        "one.json --out one.json --threshold 0.5",
+        "answers --format json --threshold 0.5 --out answers",
+        "one.json --format csv --out videos/a.mp4 --video videos",
+        "one.json --overlay videos/a.mp4 --video videos",
+    ):
+        assert main(["export", *line.split()]) == 2
+        assert "is an input, and writing there would replace it" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in Path().rglob("*.*") if path.is_file()} == before
+
+
+def test_labelled_copies_replace_no_video(here: Path, toy_videos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("videos").mkdir()
+    video = next(iter(sorted(toy_videos.rglob("*.mp4"))))
+    shutil.copyfile(video, "videos/a.mp4")
+    shutil.copyfile(video, "videos/a.mov")
+    write("found.json", {"a": [segment("run", 1, 2)]}, path="videos/a.mov")
+    assert main(["export", "found.json", "--overlay", "videos", "--video", "videos/a.mov"]) == 1
+    assert "a.mp4 is there already, among the videos" in capsys.readouterr().err
+    assert Path("videos/a.mp4").read_bytes() == video.read_bytes()
+
+
+def test_the_video_that_the_answer_states_is_taken(here: Path, toy_videos: Path) -> None:
+    for folder in ("w/a", "w/b", "other"):
+        Path(folder).mkdir(parents=True)
+    video = next(iter(sorted(toy_videos.rglob("*.mp4"))))
+    for name in ("w/a/clip.mp4", "w/b/clip.mp4", "other/other.mp4"):
+        shutil.copyfile(video, name)
+    write("found.json", {"clip": [segment("run", 1, 2)]}, path="w/a/clip.mp4")
+    assert main(["export", "found.json", "--format", "otio", "--video", "w", "--out", "found.otio"]) == 0
+    assert Path("w/a/clip.mp4").absolute().as_uri() in Path("found.otio").read_text()
+    # A folder that happens to hold one video holds another; a file that is named is meant.
+    write("found.json", {"clip": [segment("run", 1, 2)]})
+    assert main(["export", "found.json", "--format", "otio", "--video", "other", "--out", "x.otio"]) == 1
+    assert main(["export", "found.json", "--format", "otio", "--video", "other/other.mp4", "--out", "x.otio"]) == 0
+
+
+@pytest.mark.parametrize("name", [name for name, form in FORMATS.items() if not form.several])
+def test_an_answer_about_no_video(name: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write("none.json", {})
+    for out in ([], ["--out", "found"]):
+        assert main(["export", "none.json", "--format", name, *out]) == 2
+        assert "none.json: holds no video" in capsys.readouterr().err
+
+
+def test_two_that_fiftyone_takes_for_one(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = document({"a.mp4": [segment("run", 1, 2)], "a.avi": [segment("jump", 1, 2)]})
+    for key, facts in given["external_data"]["videos"].items():
+        facts["path"] = f"videos/{key}"
+    Path("two.json").write_text(json.dumps(given))
+    assert main(["export", "two.json", "--format", "fiftyone", "--out", "found.json"]) == 0
+    assert "a.avi: left out, FiftyOne knows it by the name of another, a" in capsys.readouterr().err
+    assert len(json.loads(Path("found.json").read_text())["labels"]["a"]) == 1
+
+
+def test_a_folder_of_answers_that_disagree(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("answers").mkdir()
+    write("answers/1.json", {"a": [segment("run", 1, 2)]})
+    write("answers/2.json", {"a": [segment("run", 1, 3)]})
+    assert main(["export", "answers", "--format", "csv"]) == 2
+    assert "2.json: answers for a, as another file in this folder does otherwise" in capsys.readouterr().err
+
+
+def test_odd_numbers_and_names(one: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", one, "--format", "csv", "--threshold", "nan"]) == 2
+    assert "--threshold nan" in capsys.readouterr().err
+    assert main(["export", one, "--overlay", "made.webm"]) == 2
+    assert "a labelled copy is a file of one of the kinds .mp4" in capsys.readouterr().err
+    assert not Path("made.webm").exists()
+    write("odd.json", {"a": [segment("run\rfast", 1, 2)]})
+    assert main(["export", "odd.json", "--out", "odd.csv"]) == 0
+    with Path("odd.csv").open(newline="") as table:
+        assert [row[1] for row in csv.reader(table)] == ["label", "run\rfast"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -13,12 +13,13 @@ import typer
 
 from wtalkit.cli.terminal import Terminal, clock, count, printable, stderr_console
 from wtalkit.errors import UsageError
-from wtalkit.inputs import Failure
-from wtalkit.places import require_folder
+from wtalkit.inputs import VIDEO_SUFFIXES, Failure
+from wtalkit.places import is_one_of, require_apart, require_folder
 
 if TYPE_CHECKING:
     from wtalkit.export import VideoAnswer
     from wtalkit.export.clips import Clip
+    from wtalkit.video import Limits
 
 _OVERLAYS = (".mp4", ".m4v", ".mov", ".mkv")
 
@@ -59,6 +60,7 @@ class Cutting:
         mode: how they are cut.
         overlay: file or folder of the labelled copies; None for none.
         several: whether the answer is about several videos.
+        limits: what a video may claim.
         failures: of the videos that could not be cut.
         made: what was made, a clause each, for the last line.
     """
@@ -68,8 +70,10 @@ class Cutting:
     mode: ClipMode
     overlay: Path | None
     several: bool
+    limits: Limits | None = None
     failures: list[Failure] = field(default_factory=list)
     made: list[str] = field(default_factory=list)
+    _read: list[Path] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if self.clips is not None:
@@ -78,9 +82,23 @@ class Cutting:
             require_folder(self.overlay, "labelled copies need", option="--overlay")
         if self.overlay is not None and self.several and not self.overlay.is_dir() and self._is_video(self.overlay):
             raise UsageError("holds one video, and these are several", file=self.overlay, remedy="Name a folder")
+        if self._in_folder and self.overlay is not None and self._is_other_video(self.overlay):
+            raise UsageError(
+                f"a labelled copy is a file of one of the kinds {', '.join(_OVERLAYS)}", file=self.overlay,
+                remedy="Use another --overlay",
+            )  # fmt: skip
 
     def __bool__(self) -> bool:
         return self.clips is not None or self.overlay is not None
+
+    def require_apart(self, inputs: Iterable[Path]) -> None:
+        """Make sure that no input is drawn over.
+
+        Raises:
+            UsageError: the labelled copy has the name of one.
+        """
+        if self.overlay is not None and not self._in_folder:
+            require_apart(self.overlay, inputs, option="--overlay")
 
     @property
     def _in_folder(self) -> bool:
@@ -89,6 +107,10 @@ class Cutting:
     @staticmethod
     def _is_video(path: Path) -> bool:
         return path.suffix.lower() in _OVERLAYS and not path.is_dir()
+
+    @staticmethod
+    def _is_other_video(path: Path) -> bool:
+        return path.suffix.lower() in VIDEO_SUFFIXES and not path.is_dir()
 
     def run(self, videos: Sequence[tuple[Path, VideoAnswer]]) -> None:
         """Make them; a video that cannot be cut never stops the others.
@@ -99,6 +121,7 @@ class Cutting:
         with _moving(self.terminal) as show:
             clips: list[Clip] = []
             overlays = 0
+            self._read = [path for path, _ in videos]
             for path, video in videos:
                 if self.clips is not None:
                     clips += self._cut(path, video, show)
@@ -121,7 +144,15 @@ class Cutting:
         def cut() -> None:
             assert self.clips is not None
             clips.extend(
-                cut_clips(path, video.key, video.segments, self.clips, mode=self.mode.value, starting=starting)
+                cut_clips(
+                    path,
+                    video.key,
+                    video.segments,
+                    self.clips,
+                    mode=self.mode.value,
+                    starting=starting,
+                    limits=self.limits,
+                )
             )
 
         if isinstance(failure := attempt(path, cut), Failure):
@@ -143,8 +174,12 @@ class Cutting:
                 if (why := unsafe_key(video.key)) is not None:
                     raise InputError(f"cannot name a file: {why}", file=path)
                 target = Path(f"{self.overlay / video.key}{overlay_suffix(path)}")
+                if is_one_of(target, self._read) or (target.exists() and target.parent.samefile(path.parent)):
+                    raise InputError(
+                        f"{target} is there already, among the videos", file=path, remedy="Use another folder"
+                    )
             write_overlay(
-                path, video.segments, video.end_s, target,
+                path, video.segments, video.end_s, target, limits=self.limits,
                 progress=lambda done_s: show(f"drawing on {path.name}: {clock(done_s)} of {clock(video.end_s)}"),
             )  # fmt: skip
             return target

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -41,6 +42,7 @@ from wtalkit.cli.options import (
     Shard,
     Timeout,
     Verbose,
+    check_threshold,
 )
 from wtalkit.cli.terminal import Terminal, clock, count
 from wtalkit.cores import available_cores
@@ -48,8 +50,9 @@ from wtalkit.errors import InputError, UsageError, WtalkitError
 from wtalkit.inputs import Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from wtalkit.annotations import Annotations
     from wtalkit.cli.progress import VideoProgress
     from wtalkit.detector import Detector, Show
     from wtalkit.export import Answer, Format, VideoAnswer
@@ -134,6 +137,7 @@ def command(
     from wtalkit.cli.dry_run import of_detection
     from wtalkit.cli.export import wanted_formats
     from wtalkit.cli.fetching import shown
+    from wtalkit.cli.report import load_truth
     from wtalkit.detection import Detector, Show
     from wtalkit.extraction.sharding import parse_shard
     from wtalkit.extraction.sharding import shard as take_shard
@@ -143,7 +147,9 @@ def command(
     from wtalkit.video import Limits
     from wtalkit.zoo import choose_model
 
+    limits = Limits(max_pixels, max_fps, max_hours, max_streams, max_memory)
     part = None if shard is None else parse_shard(shard)
+    check_threshold(threshold)
     formats = wanted_formats(format, out)
     printed = json or (bool(formats) and out is None)
     terminal = Terminal(quiet=quiet, verbose=verbose, json=printed, log_json=log_json)
@@ -151,12 +157,13 @@ def command(
     found, missing = gather(inputs, features=True)
     several = len(found) + len(missing) > 1
     files = _Files(formats, out, several, json)
-    cutting = Cutting(terminal, clips, clip_mode, overlay, several)
+    cutting = Cutting(terminal, clips, clip_mode, overlay, several, limits)
     _require_videos(found, formats, cutting)
-    if report is not None:
-        require_file(report, option="--report")
-    if raw_proposals is not None:
-        require_file(raw_proposals, option="--raw-proposals")
+    for path, option in ((report, "--report"), (raw_proposals, "--raw-proposals")):
+        if path is not None:
+            require_file(path, option=option)
+    _require_apart(found, files, cutting, {"--report": report, "--raw-proposals": raw_proposals})
+    truth = None if report is None else load_truth(terminal, None, project)
     if part is not None:
         found = tuple(take_shard(found, *part))
     footage = any(each.kind == "video" for each in found)
@@ -165,7 +172,7 @@ def command(
     with terminal.status("loading"):
         detector = Detector(
             choice, device=device.value, offline=offline, on_partial=on_partial.value, assume_spec=assume_spec,
-            proposals=proposals, limits=Limits(max_pixels, max_fps, max_hours, max_streams, max_memory),
+            proposals=proposals, limits=limits,
             timeout_s=timeout, engine=engine.value, address=address,
         )  # fmt: skip
         names = tuple(name.strip() for name in classes.split(",")) if classes is not None else None
@@ -192,6 +199,7 @@ def command(
     written = detector.write_raw_proposals(raw_proposals) if raw_proposals is not None and detector.raw else None
     if outcome.broken is not None:
         raise outcome.broken
+    page = None if report is None else _page(report, outcome, project, truth)
     if stopped:
         go_on = "" if outcome.folder is None else ". The same command goes on."
         terminal.fail(f"stopped: {count(len(outcome.results), 'video')} done, {outcome.left} left{go_on}")
@@ -199,8 +207,8 @@ def command(
     outcome.summarize()
     if cutting:
         cutting.run(outcome.videos(found))
-    if report is not None and outcome.results:
-        cutting.made.append(_page(report, outcome, project))
+    if page is not None:
+        cutting.made.append(page)
     if raw_proposals is not None and written is not None:
         videos = f"{count(written, 'raw proposal')} of {count(len(outcome.results), 'video')}"
         if outcome.failures:
@@ -276,6 +284,28 @@ def _require_videos(inputs: Sequence[Input], formats: Sequence[Format], cutting:
         )  # fmt: skip
 
 
+def _require_apart(inputs: Sequence[Input], files: _Files, cutting: Cutting, others: Mapping[str, Path | None]) -> None:
+    """Make sure that nothing that is read is written to; the record of features counts as read.
+
+    Raises:
+        UsageError: something is.
+    """
+    from wtalkit.features.store import feature_paths
+    from wtalkit.places import require_apart, require_different
+
+    require_different({"--out": files.file, **others})
+    read = [each.path for each in inputs]
+    read += [each.path.with_suffix(".json") for each in inputs if each.kind == "features"]
+    cutting.require_apart(read)
+    for option, path in ({"--out": files.file} | dict(others)).items():
+        if path is not None:
+            require_apart(path, read, option=option)
+    if files.folder is not None:
+        for each in inputs:
+            with suppress(InputError):  # a name that no file can have, which fails when it is its turn
+                require_apart(feature_paths(files.folder, each.key)[1], read)
+
+
 class _Outcome:
     """What has been found so far, shown as it comes, and written as it comes where there is a folder for it."""
 
@@ -295,7 +325,7 @@ class _Outcome:
         self.broken: WtalkitError | MemoryError | None = None
         self.files = files
         self.unwritten: list[Failure] = []
-        self._footage = FootageFolder()
+        self._footage = FootageFolder(limits=detector.limits)
         self.folder = AnswerFolder(files.folder, detector, show) if files.folder is not None else None
 
     def run(self, inputs: Sequence[Input]) -> bool:
@@ -464,17 +494,20 @@ class _Outcome:
         return document(self.results, self.failures, self.detector, self.wanted)
 
 
-def _page(path: Path, outcome: _Outcome, project: Project) -> str:
-    """Write the report of what was found; gives its name and size."""
+def _page(path: Path, outcome: _Outcome, project: Project, truth: Annotations | None) -> str | None:
+    """Write the report of what was found, as far as it goes; gives its name and size, None where there is nothing."""
     from wtalkit.cli.report import write_page
     from wtalkit.report import from_detections
 
     detector = outcome.detector
+    if not outcome.results:
+        outcome.terminal.fail(f"{path}: not written, there is nothing to show")
+        return None
     report = from_detections(
         outcome.results, candidates=detector.judged, curves=detector.curves, everything=outcome.wanted.everything,
         failures=outcome.failures, warnings=detector.warnings, videos=project.videos,
     )  # fmt: skip
-    return write_page(outcome.terminal, path, report, None, project)
+    return write_page(outcome.terminal, path, report, truth)
 
 
 def _introduction(detector: Detector, device: str) -> str:

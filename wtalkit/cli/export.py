@@ -8,12 +8,29 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from wtalkit.cli.cutting import ClipMode, ClipModeOption, Clips, Cutting, OverlayOption
-from wtalkit.cli.options import Debug, Quiet, Verbose
+from wtalkit.cli.options import (
+    MAX_FPS,
+    MAX_HOURS,
+    MAX_MEMORY,
+    MAX_PIXELS,
+    MAX_STREAMS,
+    Debug,
+    MaxFps,
+    MaxHours,
+    MaxMemory,
+    MaxPixels,
+    MaxStreams,
+    Quiet,
+    Verbose,
+    check_threshold,
+)
 from wtalkit.cli.terminal import Terminal, count
-from wtalkit.errors import UsageError
+from wtalkit.errors import PredictionsError, UsageError
 from wtalkit.inputs import Failure
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from wtalkit.export import Answer, Format
     from wtalkit.export.footage import FootageFolder
 
@@ -52,6 +69,11 @@ def command(
     clips: Clips = None,
     clip_mode: ClipModeOption = ClipMode.copy,
     overlay: OverlayOption = None,
+    max_pixels: MaxPixels = MAX_PIXELS,
+    max_fps: MaxFps = MAX_FPS,
+    max_hours: MaxHours = MAX_HOURS,
+    max_streams: MaxStreams = MAX_STREAMS,
+    max_memory: MaxMemory = MAX_MEMORY,
     debug: Debug = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -61,8 +83,11 @@ def command(
     from wtalkit.export.footage import FootageFolder
     from wtalkit.export.reading import read_predictions
     from wtalkit.inputs import gather
+    from wtalkit.video import Limits
 
+    limits = Limits(max_pixels, max_fps, max_hours, max_streams, max_memory)
     formats = wanted_formats(format, out)
+    check_threshold(threshold)
     if not formats and clips is None and overlay is None:
         raise UsageError("there is nothing to do without a --format, --clips or --overlay", file=predictions)
     prints = bool(formats) and out is None
@@ -74,15 +99,20 @@ def command(
     if missing:
         raise UsageError(missing[0].cause, file=missing[0].path)
     several = len(answer.videos) > 1
-    footage = FootageFolder(given, alone=not several)
-    cutting = Cutting(terminal, clips, clip_mode, overlay, several)
+    named = len(given) == 1 and len(video or ()) == 1 and given[0].path == (video or [Path()])[0]
+    footage = FootageFolder(given, alone=named and not several, limits=limits)
+    cutting = Cutting(terminal, clips, clip_mode, overlay, several, limits)
+    if not answer.videos and any(not each.several for each in formats):
+        raise PredictionsError("holds no video", file=predictions)
     if prints:
         check_printable(formats, several)
+    read = [*_sources(predictions), *(path for each in answer.videos if (path := footage.path(each.key, each.path)))]
+    cutting.require_apart(read)
     if odd:
         terminal.warn(
             f"{predictions}: {count(odd, 'entry', 'entries')} left out that are no segments (NaN, or no length)"
         )
-    failures, said = _write(answer, formats, out, footage, terminal)
+    failures, said = _write(answer, formats, out, footage, terminal, read)
     if cutting:
         found = [(footage.path(each.key, each.path), each) for each in answer.videos]
         for path, each in found:
@@ -125,6 +155,10 @@ def check_printable(formats: tuple[Format, ...], several: bool) -> None:
         )
 
 
+def _sources(predictions: Path) -> list[Path]:
+    return sorted(predictions.rglob("*.json")) if predictions.is_dir() else [predictions]
+
+
 def _known(classes: str, results: dict[str, list[dict[str, str]]]) -> frozenset[str]:
     from wtalkit.suggest import remedy
 
@@ -136,11 +170,17 @@ def _known(classes: str, results: dict[str, list[dict[str, str]]]) -> frozenset[
 
 
 def _write(
-    answer: Answer, formats: tuple[Format, ...], out: Path | None, footage: FootageFolder, terminal: Terminal
+    answer: Answer,
+    formats: tuple[Format, ...],
+    out: Path | None,
+    footage: FootageFolder,
+    terminal: Terminal,
+    read: Sequence[Path],
 ) -> tuple[list[Failure], list[str]]:
     """Write or print the formats; gives what failed, and what the last line says of the rest."""
     from wtalkit.errors import InputError
     from wtalkit.export.writing import place, text_of, write_targets
+    from wtalkit.places import require_apart
 
     if not formats:
         return [], []
@@ -156,6 +196,8 @@ def _write(
             terminal.remark(f"{formats[0].name}: {remark}")
         return [], []
     targets, failures = place(formats, [each.key for each in answer.videos], out)
+    for target in targets:
+        require_apart(target.path, read)
     paths, told, failed = write_targets(answer, targets, lambda each: footage.look(each.key, each.path))
     for remark in told:
         terminal.remark(remark)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from wtalkit.errors import UsageError
 from wtalkit.video.info import PATIENCE_S, Limits
 
 Inputs = Annotated[
@@ -133,3 +135,13 @@ Shard = Annotated[
     str | None,
     typer.Option(metavar="I/N", help="Only the Ith of N parts of the videos; 0/N is N/N.", show_default=False),
 ]
+
+
+def check_threshold(threshold: float | None) -> None:
+    """Make sure that scores can be held against a threshold.
+
+    Raises:
+        UsageError: it is no number, or infinite.
+    """
+    if threshold is not None and not math.isfinite(threshold):
+        raise UsageError(f"--threshold {threshold} is no score", remedy="Give a number, or --all for every candidate")

@@ -18,6 +18,7 @@ from wtalkit.cli.options import (
     Proposals,
     Quiet,
     Verbose,
+    check_threshold,
 )
 from wtalkit.cli.terminal import Terminal, count
 from wtalkit.errors import UsageError
@@ -25,6 +26,7 @@ from wtalkit.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from wtalkit.annotations import Annotations
     from wtalkit.detector import Detector
     from wtalkit.inputs import Failure, Input
     from wtalkit.project import Project
@@ -70,13 +72,16 @@ def command(
 
     A predictions file gives a page at once, without curves. Videos and feature files are run through the model first.
     """
-    from wtalkit.places import require_file
+    from wtalkit.places import require_apart, require_file
     from wtalkit.project import Project
     from wtalkit.report import from_predictions
 
     terminal = Terminal(quiet=quiet, verbose=verbose)
     require_file(out)
+    check_threshold(threshold)
     project = Project.load()
+    require_apart(out, [*given, *([] if ground_truth is None else [ground_truth])])
+    truth = load_truth(terminal, ground_truth, project)
     files = [each for each in given if each.name.lower().endswith(_PREDICTIONS)]
     if files and len(given) > 1:
         raise UsageError(f"{files[0]}: a page shows one predictions file", remedy="Give it alone, or give videos only")
@@ -84,35 +89,58 @@ def command(
         if model is not None:
             raise UsageError("--model goes with videos, these predictions are made", remedy="Leave it out")
         report = from_predictions(files[0], threshold=threshold, everything=all, videos=project.videos)
-        failed = 0
+        failed, stopped = 0, False
     else:
-        report, failed = _detected(
+        report, failed, stopped = _detected(
             terminal, project, given, threshold=threshold, everything=all, model=model, device=device.value,
-            offline=offline, assume_spec=assume_spec, proposals=proposals,
+            offline=offline, assume_spec=assume_spec, proposals=proposals, out=out,
         )  # fmt: skip
+        if stopped:
+            terminal.fail(f"stopped: the page has {count(len(report.videos), 'video')}")
         if not report.videos:
             terminal.fail(f"{count(failed, 'input')} failed; there is nothing to show.")
-            return 1
-    told = write_page(terminal, out, report, ground_truth, project, embed=embed, thumbnails=thumbnails)
+            return 130 if stopped else 1
+    told = write_page(terminal, out, report, truth, named=ground_truth, embed=embed, thumbnails=thumbnails)
     failures = f", {count(failed, 'input')} failed" if failed else ""
     terminal.next_step(f"{count(len(report.videos), 'video')} in {told}{failures}. Next: open it in a browser")
-    return 1 if failed else 0
+    return 130 if stopped else 1 if failed else 0
+
+
+def load_truth(terminal: Terminal, ground_truth: Path | None, project: Project) -> Annotations | None:
+    """The annotations asked for, or else the project's own; None where they do not say when something happens.
+
+    Raises:
+        AnnotationsError: they cannot be used.
+    """
+    from wtalkit.annotations import load_annotations
+
+    if ground_truth is None and not project.annotations.exists():
+        return None
+    truth = load_annotations(project.annotations if ground_truth is None else ground_truth)
+    if truth.has_segments:
+        return truth
+    if ground_truth is not None:
+        terminal.warn(f"{ground_truth}: says of no video when something happens")
+    return None
 
 
 def write_page(
     terminal: Terminal,
     out: Path,
     report: Report,
-    ground_truth: Path | None,
-    project: Project,
+    truth: Annotations | None,
     *,
+    named: Path | None = None,
     embed: bool = False,
     thumbnails: int = MOST_THUMBNAILS,
 ) -> str:
-    """Write a report with what is annotated; says what the page lacks, and gives its name and size."""
-    from wtalkit.report import write_report
+    """Write a report with what is annotated, in a file ``named``; says what it lacks, gives its name and size."""
+    from wtalkit.report import with_truth, write_report
 
-    report = _with_truth(terminal, report, ground_truth, project)
+    if truth is not None:
+        report = with_truth(report, truth)
+        if named is not None and not any(video.truth for video in report.videos):
+            terminal.warn(f"{named}: names none of these videos, or annotates nothing in them")
     with terminal.status("pictures"):
         written = write_report(out, report, embed=embed, thumbnails=thumbnails, progress=terminal.detail)
     for warning in written.warnings:
@@ -133,15 +161,18 @@ def _detected(
     offline: bool,
     assume_spec: str | None,
     proposals: Path | None,
-) -> tuple[Report, int]:
-    """The report of inputs that the model is run on, and how many of them failed."""
+    out: Path,
+) -> tuple[Report, int, bool]:
+    """The report of inputs that the model is run on, how many of them failed, and whether the user stopped it."""
     from wtalkit.cli.fetching import shown
     from wtalkit.detection import Detector
     from wtalkit.inputs import gather
+    from wtalkit.places import require_apart
     from wtalkit.report import from_detections
     from wtalkit.zoo import choose_model
 
     found, missing = gather(given, features=True)
+    require_apart(out, [each.path for each in found])
     footage = any(each.kind == "video" for each in found)
     with shown(terminal) as fetching:
         choice = choose_model(model, project, footage=footage, offline=offline, progress=fetching)
@@ -154,8 +185,13 @@ def _detected(
     failures: list[Failure] = list(missing)
     for failure in missing:
         terminal.fail(f"{failure.path}: {failure.cause}")
+    results: list[Detections] = []
+    stopped = False
     try:
-        results = list(_run(terminal, detector, found, failures))
+        for answer in _run(terminal, detector, found, failures):
+            results.append(answer)
+    except KeyboardInterrupt:
+        stopped = True  # a page of what was found before is still worth having
     finally:
         detector.close()
     order = {each.key: number for number, each in enumerate(found)}
@@ -164,7 +200,7 @@ def _detected(
         results, curves=detector.curves, threshold=threshold, everything=everything, failures=failures,
         warnings=detector.warnings, videos=project.videos,
     )  # fmt: skip
-    return report, len(failures)
+    return report, len(failures), stopped
 
 
 def _run(
@@ -186,21 +222,3 @@ def _run(
             else:
                 progress.done(video, answer.duration_s)
                 yield answer
-
-
-def _with_truth(terminal: Terminal, report: Report, ground_truth: Path | None, project: Project) -> Report:
-    """The report with the annotations asked for, or with the project's own where they say when something happens."""
-    from wtalkit.annotations import load_annotations
-    from wtalkit.report import with_truth
-
-    if ground_truth is None and not project.annotations.exists():
-        return report
-    truth = load_annotations(project.annotations if ground_truth is None else ground_truth)
-    if not truth.has_segments:
-        if ground_truth is not None:
-            terminal.warn(f"{ground_truth}: says of no video when something happens")
-        return report
-    known = with_truth(report, truth)
-    if ground_truth is not None and not any(video.truth for video in known.videos):
-        terminal.warn(f"{ground_truth}: names none of these videos, or annotates nothing in them")
-    return known

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -111,8 +112,12 @@ def fiftyone(answer: Answer) -> Written:
     """``labels.json`` of a FiftyOneTemporalDetectionDataset: frames from 1, both ends included, else seconds."""
     labels = answer.labels
     numbers = {label: number for number, label in enumerate(labels)}
-    found = {}
+    found: dict[str, list[dict[str, Any]]] = {}
+    remarks = []
     for video in answer.videos:
+        if _uuid(video) in found:
+            remarks.append(f"{video.key}: left out, FiftyOne knows it by the name of another, {_uuid(video)}")
+            continue
         detections = []
         for segment in video.segments:
             detection: dict[str, Any] = {"label": numbers[segment.label]}
@@ -123,7 +128,7 @@ def fiftyone(answer: Answer) -> Written:
             detection["confidence"] = segment.score
             detections.append(detection)
         found[_uuid(video)] = detections
-    return _dump({"classes": list(labels), "labels": found})
+    return _dump({"classes": list(labels), "labels": found}, remarks)
 
 
 def _uuid(video: VideoAnswer) -> str:
@@ -132,5 +137,6 @@ def _uuid(video: VideoAnswer) -> str:
     return video.key.removesuffix(suffix) if suffix else video.key
 
 
-def _dump(value: Any) -> Written:
-    return Written(encodable(json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1)) + "\n")
+def _dump(value: Any, remarks: Sequence[str] = ()) -> Written:
+    text = encodable(json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1)) + "\n"
+    return Written(text, tuple(remarks))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -13,16 +13,19 @@ import av
 from av.audio.frame import AudioFrame
 from av.container import OutputContainer
 from av.error import FFmpegError
+from av.packet import Packet
 from av.video.frame import PictureType, VideoFrame
 from av.video.reformatter import ColorRange
+from av.video.stream import VideoStream
 
 from wtalkit.atomic import atomic_path, disk_error
 from wtalkit.errors import InputError, MachineError
 from wtalkit.export.media import Media
 
 _MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
-# The picture is watched, not measured: fast, and close to what cannot be told from the source.
-_ENCODERS = {"libx264": {"crf": "18", "preset": "veryfast"}, "libopenh264": {}, "mpeg4": {"qscale": "3"}}
+# The picture is watched, not measured: fast, and close to what cannot be told from the source. Without B-frames, as MP4
+# counts lengths by times of decoding: pictures that are delayed by others would end before a still among them does.
+_ENCODERS = {"libx264": {"crf": "18", "preset": "veryfast", "bf": "0"}, "libopenh264": {}, "mpeg4": {"qscale": "3"}}
 _AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
 _GAP_S = 0.1
 """Seconds without sound that are kept as such."""
@@ -33,7 +36,8 @@ def holds(suffix: str, media: Media) -> bool:
     """Whether a container of this kind can hold the streams of a video as they are."""
     with av.open(io.BytesIO(), "w", format=_MUXERS[suffix]) as container:
         known: set[str] = container.supported_codecs
-    return {each.codec_context.codec.canonical_name for each in media.streams} <= known
+    codecs = (each.codec_context.codec for each in media.streams)
+    return all({codec.name, codec.canonical_name} & known for codec in codecs)
 
 
 @contextmanager
@@ -91,6 +95,7 @@ class PictureEncoder:
                 stream.set_display_rotation(rotation)
         self._container, self._stream = container, stream
         self._last: int | None = None
+        self._held: Packet[VideoStream] | None = None
 
     def write(self, frame: VideoFrame, ticks: int) -> None:
         """Add a picture, shown ``ticks`` of the source's clock after the beginning."""
@@ -106,11 +111,21 @@ class PictureEncoder:
         )
         fitting.pict_type = PictureType.NONE  # which of them are key pictures is this encoder's affair
         fitting.pts, fitting.time_base = ticks, self._stream.codec_context.time_base
-        self._container.mux(self._stream.encode(fitting))
+        self._mux(self._stream.encode(fitting))
 
-    def finish(self) -> None:
-        """Write what the encoder holds back."""
-        self._container.mux(self._stream.encode(None))
+    def finish(self, end_ticks: int | None = None) -> None:
+        """Write what is held back; the last picture is shown until ``end_ticks``, or for a frame's length."""
+        self._mux(self._stream.encode(None))
+        if self._held is not None:
+            if end_ticks is not None and self._held.pts is not None and end_ticks > self._held.pts:
+                self._held.duration = end_ticks - self._held.pts
+            self._container.mux(self._held)
+
+    def _mux(self, packets: Iterable[Packet[VideoStream]]) -> None:
+        for packet in packets:
+            if self._held is not None:
+                self._container.mux(self._held)
+            self._held = packet
 
 
 class SoundEncoder:

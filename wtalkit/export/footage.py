@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -51,15 +52,19 @@ class Footage:
         return first, max(first, last)
 
 
-def look_at(path: Path) -> Footage:
+def look_at(path: Path, limits: Limits | None = None) -> Footage:
     """Read the header of a video.
+
+    Args:
+        path: the file.
+        limits: what it may claim.
 
     Raises:
         InputError: it is none that can be read.
     """
     from wtalkit.video.container import nominal_rate, open_video
 
-    container, stream = open_video(path, Limits())
+    container, stream = open_video(path, limits or Limits())
     with container:
         rate = nominal_rate(container, stream)
         if not rate:
@@ -80,13 +85,17 @@ class FootageFolder:
 
     Args:
         given: the videos named by the user, as :func:`wtalkit.inputs.gather` lists them.
-        alone: the one video that the answer is about, which is then that of the one file given, whatever its name.
+        alone: the answer is about one video, which is then that of the one file given, whatever its name.
+        limits: what a video may claim.
     """
 
-    def __init__(self, given: Iterable[Input] = (), *, alone: bool = False) -> None:
+    def __init__(self, given: Iterable[Input] = (), *, alone: bool = False, limits: Limits | None = None) -> None:
         inputs = list(given)
+        self._limits = limits
+        self._given = {each.path.resolve(): each.path for each in inputs}
         self._by_key = {each.key: each.path for each in inputs}
-        self._by_name = {each.path.name: each.path for each in inputs}
+        names = Counter(each.path.name for each in inputs)
+        self._by_name = {each.path.name: each.path for each in inputs if names[each.path.name] == 1}
         self._seen: dict[Path, Footage] = {}
         self._only = inputs[0].path if alone and len(inputs) == 1 else None
 
@@ -99,6 +108,8 @@ class FootageFolder:
         if stated is None:
             return None
         path = Path(stated)
+        if (same := self._given.get(path.resolve())) is not None:
+            return same
         if (named := self._by_name.get(path.name)) is not None:
             return named
         return path if path.is_file() else None
@@ -113,5 +124,5 @@ class FootageFolder:
         if path is None:
             return None
         if path not in self._seen:
-            self._seen[path] = look_at(path)
+            self._seen[path] = look_at(path, self._limits)
         return self._seen[path]

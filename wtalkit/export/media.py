@@ -74,13 +74,18 @@ class Media:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Media]:
+def opened(path: Path, *, limits: Limits | None = None) -> Iterator[Media]:
     """Open a video with its sound; only this one local file is read, whatever its content asks for.
 
+    Args:
+        path: the file.
+        limits: what it may claim; those of :class:`~wtalkit.video.info.Limits` unless given.
+
     Raises:
-        InputError: it is no video that can be read, or it breaks on the way.
+        InputError: it is no video that can be read, claims too much, or breaks on the way.
     """
-    checked, stream = open_video(path, Limits())
+    limits = limits or Limits()
+    checked, stream = open_video(path, limits)
     with checked:
         form, index = checked.format.name, stream.index
     options = {
@@ -93,6 +98,11 @@ def opened(path: Path) -> Iterator[Media]:
         with av.open(path.absolute(), "r", options=options, metadata_errors="replace") as container:
             picture: Any = container.streams[index]
             picture.thread_type = "AUTO"
+            # A picture may be larger than the header says: the codec refuses it before it allocates it.
+            picture.codec_context.options = {
+                "max_pixels": str(limits.pixels),
+                "codec_whitelist": options["codec_whitelist"],
+            }
             sounds = (each for each in container.streams.audio if each.codec_context is not None)
             sound = next((each for each in sounds if each.codec_context.sample_rate), None)
             yield Media(path, container, picture, sound, *_first_s(container, picture))
@@ -118,7 +128,8 @@ def _first_s(container: InputContainer, picture: VideoStream) -> tuple[Fraction,
 def frames(media: Media, key_s: Fraction, from_s: Fraction, end_s: Fraction) -> Iterator[tuple[bool, Fraction, Any]]:
     """Decode from a key picture on; gives whether it is a picture, seconds after the first picture, and the frame.
 
-    Packets that cannot be decoded are left out.
+    The last of each stream is the first at or after ``end_s``, if the stream goes on for so long. Packets that cannot
+    be decoded are left out.
     """
     media.seek(from_s)
     # AVI has no times of its pictures, only an order, and that of the decoder is right.
@@ -126,6 +137,8 @@ def frames(media: Media, key_s: Fraction, from_s: Fraction, end_s: Fraction) -> 
     decoded_pictures = 0
     open_streams = {each.index for each in media.streams}
     for packet in media.container.demux(*media.streams):
+        if packet.stream.index not in open_streams:
+            continue
         try:
             decoded: list[Any] = list(packet.decode())
         except InvalidDataError:
@@ -139,9 +152,9 @@ def frames(media: Media, key_s: Fraction, from_s: Fraction, end_s: Fraction) -> 
                 continue
             else:
                 shown_s = frame.pts * Fraction(frame.time_base) - media.origin_s(packet.stream)
+            yield is_picture, shown_s, frame
             if shown_s >= end_s:
                 open_streams.discard(packet.stream.index)
-            else:
-                yield is_picture, shown_s, frame
+                break
         if not open_streams:
             return

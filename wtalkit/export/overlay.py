@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from wtalkit.export.media import Media
     from wtalkit.segments import Segment
     from wtalkit.video import VideoReader
+    from wtalkit.video.info import Limits
 
 _FOREVER = Fraction(10**9)
 _PRIMING_S = Fraction(1, 10)
@@ -29,6 +30,7 @@ def write_overlay(
     path: Path,
     *,
     progress: Callable[[float], None] | None = None,
+    limits: Limits | None = None,
 ) -> None:
     """Burn the labels of what happens, and a bar of the whole video, into a copy; the sound is copied.
 
@@ -38,6 +40,7 @@ def write_overlay(
         duration_s: its length, to draw the bar by.
         path: the copy; ``.mp4``, ``.mov`` or ``.mkv``.
         progress: told how many seconds are done.
+        limits: what the video may claim; those of :class:`~wtalkit.video.info.Limits` unless given.
 
     Raises:
         InputError: the video cannot be read, or the container cannot hold its sound.
@@ -52,11 +55,11 @@ def write_overlay(
         raise InputError("is no .mp4, .mov or .mkv file, an overlay is one of them", file=path)
     if path.exists() and path.samefile(video):
         raise InputError("is the video itself", file=path, remedy="Name another file for the overlay")
-    with opened(video) as media:
+    with opened(video, limits=limits) as media:
         if not sound_fits(path.suffix.lower(), media):
             codec = media.sound.codec_context.name if media.sound is not None else "none"
             raise InputError(f"{path.suffix} files cannot hold its sound ({codec})", file=video, remedy="Use .mkv")
-        with target(path) as container, VideoReader(video) as reader:
+        with target(path) as container, VideoReader(video, limits=limits) as reader:
             _burn(reader, media, Overlay(segments, duration_s, *_size(reader)), container, progress)
 
 
@@ -64,15 +67,19 @@ def _size(reader: VideoReader) -> tuple[int, int]:
     return reader.info.width, reader.info.height
 
 
-def overlay_suffix(video: Path) -> str:
+def overlay_suffix(video: Path, *, limits: Limits | None = None) -> str:
     """The container that can hold the sound of a video as it is.
+
+    Args:
+        video: the file.
+        limits: what it may claim; those of :class:`~wtalkit.video.info.Limits` unless given.
 
     Raises:
         InputError: it cannot be read.
     """
     from wtalkit.export.media import opened
 
-    with opened(video) as media:
+    with opened(video, limits=limits) as media:
         return ".mp4" if sound_fits(".mp4", media) else ".mkv"
 
 

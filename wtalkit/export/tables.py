@@ -24,7 +24,7 @@ def tsv(answer: Answer) -> Written:
 
 def _table(answer: Answer, separator: str) -> Written:
     text = io.StringIO()
-    writer = tables.writer(text, delimiter=separator, lineterminator="\n")
+    writer = tables.writer(text, delimiter=separator, lineterminator="\r\n")
     writer.writerow(COLUMNS)
     for video in answer.videos:
         for each in video.segments:

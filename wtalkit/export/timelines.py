@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 EDL_EVENTS = 999
 """Event numbers have three digits."""
-_DAY_S = 24 * 3600
 _REEL = 8
 _DROPS_FRAMES = (Fraction(30000, 1001), Fraction(60000, 1001))
+"""At these rates time code may leave out numbers, to stay with the clock."""
 
 
 def otio(answer: Answer) -> Written:
@@ -36,7 +36,12 @@ def fcpxml(answer: Answer) -> Written:
     """Final Cut Pro 7 XML, which Premiere Pro and DaVinci Resolve open: the video as one clip, with markers."""
     (video,) = answer.videos
     fps = video.seen.timecode_fps
-    text: str = _library().adapters.write_to_string(_marked(video, fps, marks_from=0), "fcp_xml")
+    timeline = _marked(video, fps, marks_from=0)
+    if _origin_and_drop(video.seen, fps)[1]:
+        references = (track[0].media_reference for track in timeline.tracks)
+        for counted in (timeline, *references):
+            counted.metadata["fcp_xml"] = {"timecode": {"displayformat": "DF"}}
+    text: str = _library().adapters.write_to_string(timeline, "fcp_xml")
     # The format asks for it, the adapter leaves it out.
     text = text.replace("<xmeml ", "<!DOCTYPE xmeml>\n<xmeml ", 1)
     return Written(text, _other_rate(video, fps))
@@ -47,17 +52,19 @@ def edl(answer: Answer) -> Written:
     (video,) = answer.videos
     footage = video.seen
     fps = footage.timecode_fps
-    kept, remarks = _fitting(video, fps)
+    origin, stated_drop = _origin_and_drop(footage, fps)
+    drop = fps in _DROPS_FRAMES if stated_drop is None else stated_drop
+    kept, remarks = _fitting(video, fps, origin, drop)
     title = one_line(video.key)
-    head = f"TITLE: {title}\n" + ("FCM: DROP FRAME\n" if fps in _DROPS_FRAMES else "FCM: NON-DROP FRAME\n")
+    head = f"TITLE: {title}\nFCM: {'DROP' if drop else 'NON-DROP'} FRAME\n"
     reel = re.sub("[^0-9A-Za-z]", "", video.file_name.rpartition(".")[0] or video.file_name)[:_REEL] or "AX"
     events, recorded = [], 0
     for number, segment in enumerate(kept, start=1):
-        shown = _range(segment.start_s, segment.end_s, fps, _origin(footage, fps))
+        shown = _range(segment.start_s, segment.end_s, fps, origin)
         source = shown.start_time, shown.end_time_exclusive()
         record = _time(recorded, fps), _time(recorded + int(shown.duration.value), fps)
         recorded += int(shown.duration.value)
-        times = " ".join(_library().opentime.to_timecode(each, float(fps)) for each in (*source, *record))
+        times = " ".join(_library().opentime.to_timecode(each, float(fps), drop) for each in (*source, *record))
         label = one_line(segment.label)
         events += [
             f"\n{number:03d}  {reel:{_REEL}} V     C        {times}",
@@ -68,18 +75,19 @@ def edl(answer: Answer) -> Written:
     return Written(head + "".join(f"{each}\n" for each in events), remarks)
 
 
-def _fitting(video: VideoAnswer, fps: Fraction) -> tuple[list[Segment], tuple[str, ...]]:
+def _fitting(video: VideoAnswer, fps: Fraction, origin: int, drop: bool) -> tuple[list[Segment], tuple[str, ...]]:
     """The segments that an EDL can hold, and what is said of the others."""
     remarks = list(_other_rate(video, fps))
-    origin_s = _origin(video.seen, fps) / fps
+    day = _day_frames(fps, drop)
     kept: list[Segment] = []
-    total_s = 0.0
+    total = 0
     best = sorted(video.segments, key=lambda each: -each.score)
     for segment in best:
-        length_s = segment.duration_s + 2 / float(fps)  # ends are rounded to frames
-        if len(kept) < EDL_EVENTS and origin_s + segment.end_s < _DAY_S and total_s + length_s < _DAY_S:
+        shown = _range(segment.start_s, segment.end_s, fps, origin)
+        ends, length = int(shown.end_time_exclusive().value), int(shown.duration.value)
+        if len(kept) < EDL_EVENTS and ends < day and total + length < day:
             kept.append(segment)
-            total_s += length_s
+            total += length
     if left := len(best) - len(kept):
         remarks.append(
             f"{video.key}: {left} of {len(best)} segments left out: an EDL holds {EDL_EVENTS} events and 24 hours"
@@ -99,7 +107,7 @@ def _other_rate(video: VideoAnswer, fps: Fraction) -> tuple[str, ...]:
 def _marked(video: VideoAnswer, fps: Fraction, *, marks_from: int | None = None) -> Any:
     """The whole video as one clip, beside its sound, with a marker for each segment."""
     schema = _library().schema
-    origin = _origin(video.seen, fps)
+    origin, _ = _origin_and_drop(video.seen, fps)
     name = one_line(video.file_name)
     timeline = schema.Timeline(one_line(video.key))
     timeline.global_start_time = _time(0, fps)
@@ -126,20 +134,31 @@ def _marked(video: VideoAnswer, fps: Fraction, *, marks_from: int | None = None)
 
 def _media(video: VideoAnswer, fps: Fraction) -> Any:
     reference = _library().schema.ExternalReference(
-        video.uri, available_range=_range(0.0, video.end_s, fps, _origin(video.seen, fps))
+        video.uri, available_range=_range(0.0, video.end_s, fps, _origin_and_drop(video.seen, fps)[0])
     )
     reference.name = one_line(video.file_name)
     return reference
 
 
-def _origin(footage: Footage, fps: Fraction) -> int:
-    """Frames that the camera's time code has at the first picture; 0 where it wrote none."""
+def _origin_and_drop(footage: Footage, fps: Fraction) -> tuple[int, bool | None]:
+    """Frames that the camera's time code has at the first picture, and whether it leaves out numbers.
+
+    0 and None where it wrote no time code.
+    """
     if footage.timecode is None:
-        return 0
+        return 0, None
     try:
-        return int(_library().opentime.from_timecode(footage.timecode, float(fps)).value)
+        origin = int(_library().opentime.from_timecode(footage.timecode, float(fps)).value)
     except ValueError:  # not every tag of that name is one, or one of that rate
-        return 0
+        return 0, None
+    return origin, ";" in footage.timecode and fps in _DROPS_FRAMES
+
+
+def _day_frames(fps: Fraction, drop: bool) -> int:
+    """How many frames time code can number."""
+    nominal = round(fps)
+    left_out = nominal // 15 * 54 * 24 if drop else 0  # two of thirty in each minute but the tenth ones
+    return 24 * 3600 * nominal - left_out
 
 
 def _range(start_s: float, end_s: float, fps: Fraction, origin: int) -> Any:
