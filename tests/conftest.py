@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,10 @@ from tests import toys
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("wtalkit", deadline=None)
 settings.load_profile("wtalkit")
+
+# What a script starts in the background ignores Ctrl-C and hands that on, and many tests press it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

@@ -7,13 +7,15 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.video.reformatter import ColorRange, Colorspace
 
-from tests.export.cutting import HEARD_S, heard, write_heard
+from tests.export.cutting import COLOURS, HEARD_S, colours, heard, length_s, write_colours, write_heard, write_still
 from tests.faults.videos import write_numbered
 from wtalkit.errors import InputError
 from wtalkit.export.drawing import Overlay
 from wtalkit.export.overlay import overlay_suffix, write_overlay
 from wtalkit.segments import Segment
+from wtalkit.video.info import Limits
 
 SEGMENTS = (Segment(1.0, 2.0, "bow", 0.5), Segment(1.5, 3.0, "跳远", 0.4))
 
@@ -90,6 +92,33 @@ def test_turned_videos_come_out_upright(tmp_path: Path) -> None:
     with av.open(tmp_path / "made.mp4") as made:
         frame = next(made.decode(video=0))
     assert (frame.width, frame.height, frame.rotation) == (64, 48, 0)
+
+
+@pytest.mark.parametrize("color_range", [ColorRange.MPEG, ColorRange.JPEG])
+def test_the_copy_keeps_the_colours_of_high_definition(color_range: ColorRange, tmp_path: Path) -> None:
+    video = write_colours(tmp_path / "v.mp4", Colorspace.ITU709, color_range)
+    write_overlay(video, (), 1.0, tmp_path / "made.mp4")
+    with av.open(tmp_path / "made.mp4") as made:
+        assert next(made.decode(video=0)).colorspace == Colorspace.ITU709
+    assert np.abs(colours(video).astype(int) - COLOURS).max() <= 4
+    assert np.abs(colours(tmp_path / "made.mp4").astype(int) - colours(video)).max() <= 4
+
+
+def test_stills_are_as_long_in_the_copy(tmp_path: Path) -> None:
+    video = write_still(tmp_path / "v.mkv")
+    write_overlay(video, (), 7.0, tmp_path / "made.mp4")
+    assert length_s(tmp_path / "made.mp4") == pytest.approx(7.0, abs=0.15)
+
+
+def test_limits_are_those_given(tmp_path: Path) -> None:
+    video = write_numbered(tmp_path / "v.mp4", range(50), fps=500)
+    with pytest.raises(InputError, match="over limit"):
+        write_overlay(video, (), 0.1, tmp_path / "made.mp4")
+    with pytest.raises(InputError, match="over limit"):
+        overlay_suffix(video)
+    assert overlay_suffix(video, limits=Limits(fps=1000)) == ".mp4"
+    write_overlay(video, (), 0.1, tmp_path / "made.mp4", limits=Limits(fps=1000))
+    assert (tmp_path / "made.mp4").exists()
 
 
 def test_refusals(tmp_path: Path) -> None:

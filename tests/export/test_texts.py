@@ -160,6 +160,6 @@ def test_a_thousand_segments_take_no_time() -> None:
     for form in FORMATS.values():
         if form.sees:
             continue
-        before = time.perf_counter()
+        before = time.process_time()  # not of the clock on the wall, which other processes share
         form.write(made)
-        assert time.perf_counter() - before < 2, form.name
+        assert time.process_time() - before < 2, form.name

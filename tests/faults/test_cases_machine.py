@@ -124,7 +124,7 @@ def test_case_16_torch_and_torchvision_do_not_fit(
     error = capsys.readouterr().err
     assert re.search(
         r"torch \d[\d.]+\S* and torchvision \d[\d.]+\S* do not fit together "
-        r"\(operator torchvision::nms does not exist\): install both anew", error
+        r"\(operator torchvision::nms does not exist\)\. Install both anew", error
     )  # fmt: skip
     assert extract().code == 0
 

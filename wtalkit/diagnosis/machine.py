@@ -123,9 +123,9 @@ def _torchvision() -> Iterator[Finding]:
     except (ImportError, OSError) as error:
         yield Finding("builds", "torchvision", "does not import", str(error), "Install torchvision again")
     except RuntimeError as error:  # "operator torchvision::nms does not exist": built for another torch
-        both = f"torch {installed('torch')}, torchvision {installed('torchvision')}"
+        both = f"torch {installed('torch')} and torchvision {installed('torchvision')}"
         remedy = "Install both anew, from one place"
-        yield Finding("builds", "torchvision", both, f"they do not fit together ({error})", remedy)
+        yield Finding("builds", "torchvision", both, f"{both} do not fit together ({error})", remedy)
 
 
 def _cpu(threads: int) -> Finding:

@@ -39,6 +39,7 @@ class Media:
         picture: the stream that everything else of wtalkit reads, too.
         sound: the first stream of sound that can be copied; None where there is none.
         first_s: seconds of the container's clock at which the first picture is shown, which is 0 to wtalkit.
+        heard_s: the same for its sound.
     """
 
     path: Path

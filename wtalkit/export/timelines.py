@@ -64,7 +64,7 @@ def edl(answer: Answer) -> Written:
         source = shown.start_time, shown.end_time_exclusive()
         record = _time(recorded, fps), _time(recorded + int(shown.duration.value), fps)
         recorded += int(shown.duration.value)
-        times = " ".join(_library().opentime.to_timecode(each, float(fps), drop) for each in (*source, *record))
+        times = " ".join(_timecode(int(each.value), fps, drop) for each in (*source, *record))
         label = one_line(segment.label)
         events += [
             f"\n{number:03d}  {reel:{_REEL}} V     C        {times}",
@@ -152,6 +152,13 @@ def _origin_and_drop(footage: Footage, fps: Fraction) -> tuple[int, bool | None]
     except ValueError:  # not every tag of that name is one, or one of that rate
         return 0, None
     return origin, ";" in footage.timecode and fps in _DROPS_FRAMES
+
+
+def _timecode(frames: int, fps: Fraction, drop: bool) -> str:
+    # Numbers that are not dropped are those of the whole rate; at 29.97 the library would begin anew after 23:58:33.
+    rate = fps if drop else Fraction(round(fps))
+    text: str = _library().opentime.to_timecode(_time(frames, rate), float(rate), drop)
+    return text
 
 
 def _day_frames(fps: Fraction, drop: bool) -> int:
