@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html import escape
 from typing import TYPE_CHECKING
+from unicodedata import category
 
 from wtalkit.clock import clock
 
@@ -19,6 +20,9 @@ _LEAST_BAR = 2.0
 _TICKS = 6
 _STEPS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
 _HUES = (210, 25, 140, 330, 270, 50, 180, 0)
+
+_TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""What sets the direction of writing; other invisible characters, such as joiners, belong to words and emoji."""
 
 
 def to_html(found: Detections) -> str:
@@ -98,5 +102,8 @@ def _short(label: str) -> str:
 
 def _text(text: str) -> str:
     """Escaped; file names that are not UTF-8 hold what cannot be shown, and controls must not turn the writing."""
-    shown = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
-    return escape(shown)
+    return escape("".join("\N{REPLACEMENT CHARACTER}" if _is_hidden(char) else char for char in text))
+
+
+def _is_hidden(char: str) -> bool:
+    return char in _TURNING or category(char) in ("Cc", "Cs", "Cn")

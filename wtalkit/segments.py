@@ -108,8 +108,9 @@ class Detections(Sequence[Segment]):
             for each in self.segments
             if (wanted is None or each.label in wanted) and (min_score is None or each.score >= min_score)
         )
+        best = self.best_score if wanted is None else max((each.score for each in kept), default=None)
         thresholds = [each for each in (self.threshold, min_score) if each is not None]
-        return replace(self, segments=kept, threshold=max(thresholds, default=None))
+        return replace(self, segments=kept, threshold=max(thresholds, default=None), best_score=best)
 
     def facts(self) -> dict[str, Any]:
         """What a predictions file says of the video, in ``external_data``."""

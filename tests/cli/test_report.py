@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.report.pages import data_of
 from wtalkit.cli import main
+from wtalkit.detector import Detector
 
 
 def test_a_page_of_feature_files_has_curves_truth_and_the_video_beside(
@@ -127,3 +129,60 @@ def test_wishes_that_do_not_go_together(
 ) -> None:
     assert main(["report", *arguments]) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("report found.json -o found.json", "found.json: is an input, and writing there would replace it"),
+        ("report feats/a.npy -o feats/a.npy", "feats/a.npy: is an input"),
+        ("report feats -o feats/a.npy", "feats/a.npy: is an input"),
+        ("report feats/a.npy -o annotations.json --ground-truth annotations.json", "annotations.json: is an input"),
+        ("detect feats/a.npy --out same --format csv --report same", "is to be written by --out and by --report"),
+        ("report feats/a.npy -o x.html --threshold nan", "--threshold nan is no score"),
+        ("detect feats/a.npy --report x.html --threshold inf", "--threshold inf is no score"),
+        ("report feats/a.npy -o x.html --ground-truth gone.json", "gone.json"),
+    ],
+)
+def test_nothing_is_begun_and_nothing_lost(
+    features: Path, capsys: pytest.CaptureFixture[str], line: str, said: str
+) -> None:
+    assert main(["detect", "feats/a.npy", "--out", "found.json"]) == 0
+    capsys.readouterr()
+    before = {path: path.read_bytes() for path in Path().rglob("*.*") if path.is_file()}
+    assert main(line.split()) == 2
+    captured = capsys.readouterr()
+    assert said in captured.err
+    assert "done" not in captured.err
+    assert {path: path.read_bytes() for path in Path().rglob("*.*") if path.is_file()} == before
+
+
+def test_annotations_that_are_broken_stop_a_page_at_once(features: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("annotations.json").write_text("{")
+    assert main(["detect", "feats/a.npy", "--report", "x.html"]) == 2
+    captured = capsys.readouterr()
+    assert "annotations.json" in captured.err
+    assert captured.out == ""
+
+
+def test_what_was_found_before_a_stop_is_shown(
+    features: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge, judged = Detector.judge, []
+
+    def stop_at_the_second(self: Detector, *arguments: Any) -> Any:
+        judged.append(arguments)
+        if len(judged) % 2 == 0:
+            raise KeyboardInterrupt
+        return judge(self, *arguments)
+
+    monkeypatch.setattr(Detector, "judge", stop_at_the_second)
+    for line in ("report feats/a.npy feats/b.npy -o one.html", "detect feats/a.npy feats/b.npy --report two.html"):
+        assert main(line.split()) == 130
+        assert [each["key"] for each in data_of(Path(line.split()[-1]).read_text())["videos"]] == ["a"]
+        assert "stopped" in capsys.readouterr().err
+
+
+def test_a_page_that_cannot_be_is_told(features: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["detect", "gone.npy", "--report", "x.html"]) == 1
+    assert "x.html: not written, there is nothing to show" in capsys.readouterr().err

@@ -136,15 +136,19 @@ def frames(media: Media, key_s: Fraction, from_s: Fraction, end_s: Fraction) -> 
     # AVI has no times of its pictures, only an order, and that of the decoder is right.
     rate = media.picture.average_rate if media.container.format.name == "avi" else None
     decoded_pictures = 0
+    begun = not rate or key_s <= 0
     open_streams = {each.index for each in media.streams}
     for packet in media.container.demux(*media.streams):
-        if packet.stream.index not in open_streams:
+        is_picture = packet.stream.index == media.picture.index
+        if is_picture and not begun:  # seeking may go to a key picture further back, and the order counts from key_s
+            shown = media.shown_s(packet)
+            begun = packet.is_keyframe and shown is not None and shown >= key_s
+        if packet.stream.index not in open_streams or (is_picture and not begun):
             continue
         try:
             decoded: list[Any] = list(packet.decode())
         except InvalidDataError:
             continue
-        is_picture = packet.stream.index == media.picture.index
         for frame in decoded:
             if is_picture and rate:
                 shown_s = key_s + decoded_pictures / Fraction(rate)

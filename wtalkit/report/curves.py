@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,11 +16,11 @@ if TYPE_CHECKING:
 POINTS = 4000
 """Most points of a curve: more than a wide screen has pixels, so that there is something left to zoom into."""
 CLASSES = 40
-"""Most classes of a video whose curve is kept, those that rise highest first."""
+"""Most classes of a video whose curve is kept: the worthiest, and of those worth the same the ones that rise highest."""
 _STEPS = 255
 
 
-def curves_data(curves: Curves, labels: Sequence[str]) -> dict[str, Any]:
+def curves_data(curves: Curves, labels: Sequence[str], worth: Mapping[str, float] | None = None) -> dict[str, Any]:
     """The curves of the ``labels`` as the page reads them.
 
     Curves of more than :data:`POINTS` snippets keep the highest of each bin: a short action must not vanish.
@@ -27,6 +28,7 @@ def curves_data(curves: Curves, labels: Sequence[str]) -> dict[str, Any]:
     Args:
         curves: of one video.
         labels: those of interest, in the order of the page's class numbers.
+        worth: by label; of more than :data:`CLASSES` classes the worthiest keep their curve.
 
     Returns:
         ``{"t0", "dt", "n", "lo", "hi", "classes": [number], "data": [base64 of n bytes], "attention": base64}``;
@@ -37,8 +39,11 @@ def curves_data(curves: Curves, labels: Sequence[str]) -> dict[str, Any]:
     columns = [(number, curves.labels.index(label)) for number, label in enumerate(labels) if label in curves.labels]
     values = _finite(curves.activations[:, [column for _, column in columns]])  # (T, K)
     if len(columns) > CLASSES:
-        highest = np.sort(np.argsort(-values.max(axis=0), kind="stable")[:CLASSES])
-        columns, values = [columns[index] for index in highest], values[:, highest]
+        known = worth or {}
+        worths = [known.get(labels[number], -math.inf) for number, _ in columns]
+        peaks = values.max(axis=0, initial=-math.inf)
+        best = np.sort(np.lexsort((-peaks, np.negative(worths)))[:CLASSES])
+        columns, values = [columns[index] for index in best], values[:, best]
     size = max(1, -(-len(values) // POINTS))
     values = _highest_of_bins(values, size)
     lo, hi = min(0.0, float(values.min(initial=0))), max(float(values.max(initial=0)), 1e-6)

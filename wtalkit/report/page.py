@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import html
 import json
+import math
+import re
 from base64 import b64encode
 from collections.abc import Mapping
 from functools import cache
@@ -19,6 +21,7 @@ from wtalkit.report.media import Media
 from wtalkit.report.thumbnails import Thumbnails
 
 _SCRIPTS = ("format", "data", "timeline", "drawing", "table", "player", "app")
+_SURROGATES = re.compile("[\ud800-\udfff]")  # names of files that are not UTF-8 hold them, a page cannot
 # What the HTML parser could take for the end of the data, or JavaScript of old for the end of a line.
 _ESCAPED = str.maketrans({character: f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"})
 
@@ -40,7 +43,7 @@ def render(
     media = media or {}
     return Template(_asset("page.html")).substitute(
         policy=html.escape(_policy(style, script)),
-        title=html.escape(report.title),
+        title=html.escape(_SURROGATES.sub("\N{REPLACEMENT CHARACTER}", report.title)),
         style=style,
         script=script,
         data=to_json(data(report, media, thumbnails or {})),
@@ -59,7 +62,7 @@ def data(report: Report, media: Mapping[str, Media], thumbnails: Mapping[str, Th
     return {
         "title": report.title,
         "wtalkit": __version__,
-        "model": {name: report.model.get(name) for name in ("name", "method", "plugins", "supervision")},
+        "model": _model(report.model),
         "features": " + ".join(str(each) for each in made_by if each not in (None, "none")),
         "labels": list(labels),
         "warnings": list(report.warnings),
@@ -79,6 +82,16 @@ def to_json(value: Any) -> str:
     """
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).translate(_ESCAPED)
     return text.encode("utf-8", "backslashreplace").decode("utf-8")  # names of files that are not UTF-8
+
+
+def _model(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What is told of the model; a file of predictions may hold anything in its place."""
+    told = {name: facts.get(name) for name in ("name", "method", "supervision")}
+    plugins = facts.get("plugins")
+    return {
+        **{name: value if isinstance(value, str) else None for name, value in told.items()},
+        "plugins": [each for each in plugins if isinstance(each, str)] if isinstance(plugins, list | tuple) else [],
+    }
 
 
 def _video(
@@ -104,15 +117,23 @@ def _video(
             "label": [numbers[each.label] for each in found],
             "start": [round(each.start_s, 3) for each in found],
             "end": [round(each.end_s, 3) for each in found],
-            "score": [float(f"{each.score:.5g}") for each in found],
+            "score": [each.score for each in found],  # whole, as the threshold is that they are compared with
             "picture": list(pictures.of_segment) or [-1] * len(found),
         },
         "truth": None
         if truth is None
         else [[numbers[each.label], round(each.start_s, 3), round(each.end_s, 3)] for each in truth],
-        "curves": None if video.curves is None else curves_data(video.curves, labels),
+        "curves": None if video.curves is None else curves_data(video.curves, labels, _worth(video)),
         "pictures": pictures.base64,
     }
+
+
+def _worth(video: ReportVideo) -> dict[str, float]:
+    """By label, as the timeline ranks its rows: what is annotated above all, then the best score."""
+    worth: dict[str, float] = {}
+    for each in video.candidates:
+        worth[each.label] = max(each.score, worth.get(each.label, -math.inf))
+    return worth | dict.fromkeys((each.label for each in video.truth or ()), math.inf)
 
 
 def _policy(style: str, script: str) -> str:

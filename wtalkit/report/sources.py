@@ -36,7 +36,7 @@ def from_detections(
         results: of ``Show(everything=True)``, so that the page can lower its threshold; of any other what was shown.
         candidates: ``detector.judged``; with it ``results`` may be of any ``Show``: what each shows is shown first.
         curves: ``detector.curves``.
-        threshold: least score shown at first; None takes the model's own.
+        threshold: least score shown at first; None takes the one a result was made with, else the model's own.
         everything: keep candidates that overlap a better one of their class, and show all at first.
         failures: inputs that could not be worked on.
         warnings: what concerns all videos.
@@ -45,13 +45,15 @@ def from_detections(
     found = list(results)
     judged = candidates or {}
     model = found[0].model if found else {}
-    own = model.get("display_threshold") if threshold is None and not everything else threshold
+    own = model.get("display_threshold")
     shown = tuple(
         ReportVideo(
             key=each.key,
             candidates=_candidates(judged.get(each.key, each.segments), everything),
             duration_s=each.duration_s,
-            threshold=each.threshold if each.key in judged else own,
+            threshold=each.threshold
+            if each.key in judged
+            else _first_shown(threshold, everything, each.threshold, own),
             path=find_video(each.key, each.path, [videos]),
             curves=(curves or {}).get(each.key),
             status=each.status,
@@ -76,7 +78,9 @@ def from_predictions(
 
     Args:
         path: the file, of ``detect --out`` or of the ActivityNet results schema.
-        threshold: least score shown at first; None takes the model's own, where the file names it.
+        threshold: least score shown at first; None takes the one the file says the video's predictions were made
+            with, else the model's own where the file names it. Scores for ``--label`` are relative to their video, so
+            the model's own means nothing to them: without a recorded threshold they are all shown.
         everything: keep candidates that overlap a better one of their class, and show all at first.
         videos: where the videos may lie, beside where the file says and the folder it lies in.
 
@@ -92,18 +96,19 @@ def from_predictions(
     external = _object(document.get("external_data"))
     model, show = _object(external.get("model")), _object(external.get("show"))
     is_whole = show.get("all") is True and show.get("threshold") is None
-    own = _number(model.get("display_threshold")) if threshold is None and not everything else threshold
-    facts = _object(external.get("videos"))
-    shown = tuple(
-        _predicted(key, entries, _object(facts.get(key)), own, is_whole, everything, [path.parent, videos])
-        for key, entries in document["results"].items()
-    )
+    own = _number(model.get("display_threshold")) if show.get("label") is None else None
+    videos_facts = _object(external.get("videos"))
+    shown = []
+    for key, entries in document["results"].items():
+        facts = _object(videos_facts.get(key))
+        first = _first_shown(threshold, everything, _number(facts.get("threshold")), own)
+        shown.append(_predicted(key, entries, facts, first, is_whole, everything, [path.parent, videos]))
     failures = tuple(
         Failure(str(each.get("path")), str(each.get("cause")))
-        for each in external.get("failures") or ()
+        for each in _list(external.get("failures"))
         if isinstance(each, Mapping)
     )
-    return Report(_title(shown), shown, model, _object(external.get("spec")), failures)
+    return Report(_title(shown), tuple(shown), model, _object(external.get("spec")), failures)
 
 
 def with_truth(report: Report, truth: Annotations) -> Report:
@@ -132,13 +137,25 @@ def find_video(key: str, path: str | None, folders: Iterable[Path]) -> Path | No
     folders = list(folders)
     if path and "\0" not in path and Path(path).suffix.lower() != FEATURES_SUFFIX:
         for candidate in (Path(path), *(folder / path for folder in folders)):
-            if candidate.is_file():
+            if _is_file(candidate):
                 return candidate
     if unsafe_key(key) is not None:
         return None
     names = [key, *(key + suffix for suffix in sorted(VIDEO_SUFFIXES))]
     there = (folder / name for folder in folders for name in names)
-    return next((each for each in there if each.suffix.lower() in VIDEO_SUFFIXES and each.is_file()), None)
+    return next((each for each in there if each.suffix.lower() in VIDEO_SUFFIXES and _is_file(each)), None)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that is too long, or that no file system could hold
+        return False
+
+
+def _first_shown(asked: float | None, everything: bool, recorded: float | None, own: float | None) -> float | None:
+    """The least score shown at first: what is asked for, else what was shown when it was made, else the model's."""
+    return asked if asked is not None or everything else _first(recorded, own)
 
 
 def _predicted(
@@ -153,18 +170,18 @@ def _predicted(
     given = facts.get("path")
     path = find_video(key, given if isinstance(given, str) else None, folders)
     stated_s = _number(facts.get("duration"))
-    duration_s = stated_s or (None if path is None else _length_s(path))
-    segments, odd = _segments(entries, duration_s)
-    warnings = [str(each) for each in facts.get("warnings") or ()]
+    if stated_s is None or stated_s <= 0:
+        stated_s = None if path is None else _length_s(path)
+    segments, odd = _segments(entries, stated_s)
+    warnings = [str(each) for each in _list(facts.get("warnings"))]
     if odd:
         warnings.append(f"{odd} of {len(entries)} predictions have no usable time or score and are left out")
-    if duration_s is None:
-        duration_s = max((segment.end_s for segment in segments), default=1.0)
+    last_s = max((segment.end_s for segment in segments), default=1.0)
     lowest = min((segment.score for segment in segments), default=None)
     return ReportVideo(
         key=key,
         candidates=_candidates(segments, everything),
-        duration_s=duration_s,
+        duration_s=last_s if stated_s is None else stated_s,
         threshold=threshold,
         path=path,
         status="partial" if facts.get("status") == "partial" else "ok",
@@ -221,9 +238,18 @@ def _object(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
 def _number(value: Any) -> float | None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if is_number else None
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:  # JSON's integers have no end
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _first(*values: float | None) -> float | None:
@@ -231,6 +257,5 @@ def _first(*values: float | None) -> float | None:
 
 
 def _pairs(value: Any) -> list[tuple[float, float]]:
-    pairs = value if isinstance(value, list) else []
-    numbers = [tuple(map(_number, pair)) for pair in pairs if isinstance(pair, list) and len(pair) == 2]
+    numbers = [tuple(map(_number, pair)) for pair in _list(value) if isinstance(pair, list) and len(pair) == 2]
     return [(start, end) for start, end in numbers if start is not None and end is not None]

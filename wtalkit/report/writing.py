@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from wtalkit.errors import UsageError
 from wtalkit.report.contents import Report, ReportVideo
 from wtalkit.report.media import Media, embedded, linked
 from wtalkit.report.page import render
@@ -15,8 +16,7 @@ from wtalkit.report.thumbnails import Thumbnails, take_thumbnails
 EMBED_LIMIT_BYTES = 64 * 2**20
 """Videos that a page holds inside, all together; base64 makes them a third larger."""
 THUMBNAILS = 300
-"""Pictures of a page, all together; they take 2 to 4 kB each."""
-_FEWEST = 4
+"""Pictures of a page, all together; they take about 2.3 kB each."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,16 @@ def write_report(
         progress: told the key of each video before it is looked at.
 
     Raises:
+        UsageError: the report has no video.
         MachineError: the folder cannot be written to, or the disk is full.
     """
     from wtalkit.atomic import write_text
 
     page = Path(path)
-    each = max(_FEWEST, thumbnails // max(1, len(report.videos))) if thumbnails else 0
+    if not report.videos:
+        raise UsageError("there is no video to show", file=page)
+    ahead = sum(video.path is not None for video in report.videos)
+    left = thumbnails  # what one video does not use is shared by those after it
     pictures: dict[str, Thumbnails] = {}
     media: dict[str, Media] = {}
     warnings: list[str] = []
@@ -66,7 +70,9 @@ def write_report(
             continue
         if progress is not None:
             progress(video.key)
-        taken = take_thumbnails(video.path, video.candidates, each)
+        taken = take_thumbnails(video.path, video.candidates, -(-left // ahead))
+        left -= len(taken.pictures)
+        ahead -= 1
         pictures[video.key] = taken
         if taken.why_not is not None:
             warnings.append(f"{video.path}: {taken.why_not}; the page has no pictures of it")

@@ -31,8 +31,10 @@ function openVideo(video) {
   setThreshold(video.startsAt);
   byId("video-select").value = videos.indexOf(video);
   for (const [index, button] of [...byId("videos").children].entries()) {
-    if (videos[index] === video) button.setAttribute("aria-current", "true");
-    else button.removeAttribute("aria-current");
+    if (videos[index] === video) {
+      button.setAttribute("aria-current", "true");
+      button.scrollIntoView({ block: "nearest" });
+    } else button.removeAttribute("aria-current");
   }
   byId("title").textContent = video.key;
   showNotes();
@@ -134,7 +136,10 @@ function switchVideo(by) {
   if (next) openVideo(next);
 }
 
+let themeChosen = false;
+
 function setTheme(dark, keep = true) {
+  themeChosen ||= keep;
   document.documentElement.dataset.theme = dark ? "dark" : "light";
   byId("theme").setAttribute("aria-pressed", String(dark));
   timeline.redraw();
@@ -151,8 +156,9 @@ function startTheme() {
   try {
     kept = localStorage.getItem("wtalkit-theme");
   } catch { /* likewise */ }
+  themeChosen = Boolean(kept);
   setTheme(kept ? kept === "dark" : system.matches, false);
-  system.addEventListener("change", () => setTheme(system.matches, false));
+  system.addEventListener("change", () => themeChosen || setTheme(system.matches, false));
 }
 
 const SHORTCUTS = {

@@ -91,6 +91,9 @@ class Video {
 
 function groupByClass(items) {
   const groups = new Map();
-  for (const item of items) groups.set(item.c, [...(groups.get(item.c) ?? []), item]);
+  for (const item of items) {
+    if (!groups.has(item.c)) groups.set(item.c, []);
+    groups.get(item.c).push(item);
+  }
   return groups;
 }

@@ -68,6 +68,7 @@ function drawCurve(context, width, view, curves, bytes, area, colour) {
     }
   }
   if (!points.length) return;
+  if (n === 1) points.splice(0, 2, 0, points[1], width, points[1]); // one value holds for the whole video
   for (let index = 0; index < points.length; index += 2) context.lineTo(points[index], points[index + 1]);
   context.strokeStyle = colour;
   context.lineWidth = 1.3;

@@ -95,9 +95,22 @@ class Table {
     const last = Math.min(this.items.length, first + Math.ceil(this.scroll.clientHeight / this.rowHeight) + 2 * OVERSCAN);
     if (!anew && this.first === first && this.last === last) return;
     [this.first, this.last] = [first, last];
+    const focused = this.focused();
     const made = [];
     for (let place = first; place < last; place++) made.push(this.row(this.items[place], place));
     this.rows.replaceChildren(this.spacer(first), ...made, this.spacer(this.items.length - last));
+    if (focused) this.focusAgain(focused);
+  }
+
+  /** The button of a row that has the keyboard's focus: rows are made anew, and a focus lost starts over at the top. */
+  focused() {
+    const row = document.activeElement?.closest("#rows tr[data-place]");
+    return row ? { item: row.segment, name: document.activeElement.classList.contains("copy") ? "copy" : "jump" } : null;
+  }
+
+  focusAgain({ item, name }) {
+    const row = [...this.rows.children].find((each) => each.segment === item);
+    (row ? row.querySelector(`button.${name}`) : this.scroll).focus({ preventScroll: true });
   }
 
   spacer(count) {
@@ -124,18 +137,12 @@ class Table {
       element("td", { className: "act" }, element("button", { type: "button", className: "copy", ariaLabel: `Copy the time range of ${item.label} at ${clock(item.start)}`, title: "Copy the time range (c)" }, copyIcon())),
     );
     made.dataset.place = place;
+    made.segment = item;
     made.setAttribute("aria-rowindex", place + 2);
     if (this.selected === item) {
       made.className = "selected";
       made.setAttribute("aria-current", "true");
     }
-    return made;
-  }
-
-  copyButton(item) {
-    const made = element("button", { type: "button", className: "copy", title: "Copy the time range (c)" });
-    made.setAttribute("aria-label", `Copy the time range of ${item.label} at ${clock(item.start)}`);
-    made.append(byId("copy-icon").content.cloneNode(true));
     return made;
   }
 

@@ -1,5 +1,8 @@
 const MOST_ROWS = 60;
+const MOST_ROWS_STACKED = 15;
 const NARROW = 640;
+/** Where the style sheet puts the table below the timeline: long rows of rows would push its threshold far down. */
+const STACKED = matchMedia("(max-width: 860px)");
 const LEAST_SPAN_S = 0.5;
 
 /** Rows of segments over time: a canvas for what there may be thousands of, elements for names and cursor. */
@@ -15,6 +18,7 @@ class Timeline {
     this.view = { from: 0, to: 1 };
     this.time = 0;
     new ResizeObserver(() => this.redraw()).observe(this.plot);
+    STACKED.addEventListener("change", () => this.video && this.show(this.items, this.selected));
     this.listen();
   }
 
@@ -22,7 +26,8 @@ class Timeline {
     this.video = video;
     this.painted = new Map();
     this.view = { from: 0, to: video.duration };
-    this.order = rowOrder(video);
+    this.ranked = ranking(video);
+    this.order = rowOrder(video, this.ranked);
     const [low, high] = video.scores;
     this.strength = (score) => (high > low ? (score - low) / (high - low) : 1);
     this.plot.setAttribute("aria-valuemax", video.duration.toFixed(1));
@@ -33,14 +38,16 @@ class Timeline {
   show(items, selected) {
     const byClass = groupByClass(items);
     const truth = groupByClass(this.video.truths);
+    this.items = items;
     this.selected = selected;
-    const all = this.order.filter((c) => byClass.has(c) || truth.has(c));
-    this.rows = all.slice(0, MOST_ROWS).map((c) => ({
+    const all = this.ranked.filter((c) => byClass.has(c) || truth.has(c));
+    const kept = new Set(all.slice(0, STACKED.matches ? MOST_ROWS_STACKED : MOST_ROWS));
+    this.rows = this.order.filter((c) => kept.has(c)).map((c) => ({
       c, label: this.video.labels[c], truth: truth.get(c) ?? [],
       items: [...(byClass.get(c) ?? [])].sort((a, b) => a.score - b.score),
     }));
-    byId("more").hidden = all.length <= MOST_ROWS;
-    byId("more").textContent = `${all.length - MOST_ROWS} more classes are found; a higher threshold leaves fewer.`;
+    byId("more").hidden = all.length === kept.size;
+    byId("more").textContent = `${plural(all.length - kept.size, "more class", "more classes")}, none of which scores better; a higher threshold leaves fewer.`;
     if (this.video.curve("attention")) this.rows.unshift({ c: "attention", label: "attention", truth: [], items: [] });
     this.redraw();
   }
@@ -231,17 +238,19 @@ class Timeline {
   }
 }
 
-/** Classes in the order of their rows: what is annotated or found at first, by best score; then the rest. */
-function rowOrder(video) {
-  const best = new Map();
-  for (const truth of video.truths) best.set(truth.c, 1e9);
-  const first = new Set(best.keys());
-  for (const item of video.items) {
-    if (item.score >= video.startsAt) first.add(item.c);
-    if (!best.has(item.c) || (best.get(item.c) < 1e9 && item.score > best.get(item.c))) best.set(item.c, item.score);
-  }
+/** Classes from the worthiest on: what is annotated, then by best score. */
+function ranking(video) {
+  const annotated = new Set(video.truths.map((truth) => truth.c));
+  const best = new Map([...annotated].map((c) => [c, -Infinity]));
+  for (const item of video.items) best.set(item.c, Math.max(item.score, best.get(item.c) ?? -Infinity));
+  return [...best.keys()].sort((a, b) => annotated.has(b) - annotated.has(a) || best.get(b) - best.get(a) || a - b);
+}
+
+/** Classes in the order of their rows: what is annotated or found at first, by name; then the rest, best first. */
+function rowOrder(video, ranked) {
+  const first = new Set(video.truths.map((truth) => truth.c));
+  for (const item of video.items) if (item.score >= video.startsAt) first.add(item.c);
   const named = (c) => video.labels[c];
   const early = [...first].sort((a, b) => (named(a) < named(b) ? -1 : 1));
-  const late = [...best.keys()].filter((c) => !first.has(c)).sort((a, b) => best.get(b) - best.get(a));
-  return [...early, ...late];
+  return [...early, ...ranked.filter((c) => !first.has(c))];
 }
