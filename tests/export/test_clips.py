@@ -137,7 +137,7 @@ def test_a_transport_stream_is_cut_at_the_right_picture(mode: Mode, start: float
 
 
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
-@pytest.mark.parametrize(("start", "end"), [(3.0, 4.0), (0.5, 4.0), (3.0, 6.5), (0.96, 6.0)])
+@pytest.mark.parametrize(("start", "end"), [(3.0, 4.0), (0.5, 4.0), (0.5, 1.0), (3.0, 6.5), (0.96, 6.0)])
 def test_a_still_is_shown_as_long_as_its_segment(start: float, end: float, suffix: str, tmp_path: Path) -> None:
     video = write_still(tmp_path / f"still{suffix}")
     (exact,) = cut(video, tmp_path / "exact", (start, end), mode="exact")

@@ -34,7 +34,9 @@ def test_tables_hold_everything(name: str, separator: str) -> None:
     rows = list(csv.DictReader(io.StringIO(written(name, "a", "b/c"), newline=""), delimiter=separator))
     assert {row["video"] for row in rows} == {"a", "b/c"}
     found = {(row["label"], float(row["start"]), float(row["end"]), float(row["score"])) for row in rows}
-    assert found == {(each["label"], *each["segment"], each["score"]) for each in entries()}
+    assert found == {
+        (each["label"], *(round(number, 6) for number in (*each["segment"], each["score"]))) for each in entries()
+    }
     assert len(rows) == 2 * len(LABELS)
 
 

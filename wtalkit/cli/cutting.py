@@ -173,7 +173,7 @@ class Cutting:
             if self._in_folder:
                 if (why := unsafe_key(video.key)) is not None:
                     raise InputError(f"cannot name a file: {why}", file=path)
-                target = Path(f"{self.overlay / video.key}{overlay_suffix(path)}")
+                target = Path(f"{self.overlay / video.key}{overlay_suffix(path, limits=self.limits)}")
                 if is_one_of(target, self._read) or (target.exists() and target.parent.samefile(path.parent)):
                     raise InputError(
                         f"{target} is there already, among the videos", file=path, remedy="Use another folder"

@@ -207,9 +207,10 @@ class _CopiedPictures:
         """Write the last one; the pictures end at ``end_s``, where the last is a still."""
         if self._held is not None:
             packet, shown_s = self._held
-            lasting_s = end_s - shown_s
-            if lasting_s > _LONGEST_STEP_S:
-                packet.duration = round(lasting_s / Fraction(packet.time_base))
+            tick_s, lasting_s = Fraction(packet.time_base), end_s - shown_s
+            # The packet of a still may say how long it is in the video, which is longer than in the segment.
+            if lasting_s > 0 and max(lasting_s, (packet.duration or 0) * tick_s) > _LONGEST_STEP_S:
+                packet.duration = max(1, round(lasting_s / tick_s))
         self._release()
 
     def _release(self) -> None:

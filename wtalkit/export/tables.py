@@ -13,7 +13,7 @@ COLUMNS = ("video", "label", "start", "end", "score")
 
 
 def csv(answer: Answer) -> Written:
-    """Comma-separated values (RFC 4180); seconds and scores in full."""
+    """Comma-separated values (RFC 4180); seconds to the microsecond, scores to as many digits."""
     return _table(answer, ",")
 
 
@@ -28,5 +28,6 @@ def _table(answer: Answer, separator: str) -> Written:
     writer.writerow(COLUMNS)
     for video in answer.videos:
         for each in video.segments:
-            writer.writerow((encodable(video.key), encodable(each.label), each.start_s, each.end_s, each.score))
+            numbers = (round(number, 6) for number in (each.start_s, each.end_s, each.score))
+            writer.writerow((encodable(video.key), encodable(each.label), *numbers))
     return Written(text.getvalue())
