@@ -47,6 +47,9 @@ def test_filter() -> None:
     assert FOUND.filter(min_score=-1.0).threshold == -0.5
     assert replace(FOUND, threshold=None).filter("bow").threshold is None
     assert FOUND.filter() == FOUND
+    assert FOUND.filter(min_score=2.0).best_score == 0.9
+    assert FOUND.filter("wave").best_score == -0.2
+    assert FOUND.filter("fly").best_score is None
 
 
 def test_its_document_is_a_predictions_file(tmp_path: Path) -> None:
@@ -109,6 +112,11 @@ def test_nothing_in_it_is_markup() -> None:
     assert {element.tag.rpartition("}")[2] for element in parsed(html).iter()} <= {
         *("div", "b", "svg", "rect", "title", "text", "table", "tr", "th", "td"),
     }
+
+
+@pytest.mark.parametrize("word", ["می\u200cرود", "歩く\u3000人", "10\u00a0m", "👩\u200d🚀"])
+def test_words_of_every_language_stay_whole(word: str) -> None:
+    assert f">{word}<" in to_html(Detections(word, "x.mp4", (Segment(0.0, 1.0, word, 1.0),), 10.0))
 
 
 def test_nothing_found_says_why() -> None:

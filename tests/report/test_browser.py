@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.report.pages import DEMO, HOSTILE, demo, demo_report, many, segment
+from tests.report.pages import DEMO, HOSTILE, curves, demo, demo_report, many, segment
+from wtalkit.annotations.model import Instance
 from wtalkit.report import Report, write_report
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
@@ -162,6 +164,36 @@ def test_keys(opened: Open) -> None:
     expect(tab.locator("#now")).to_contain_text("throw")
 
 
+FOCUS = "(each => each.closest('tr')?.dataset.place ?? (each.id || each.tagName))(document.activeElement)"
+
+
+def test_the_keyboard_comes_through_a_table_that_makes_its_rows_anew(opened: Open) -> None:
+    tab = opened(demo_report(many(60)))
+    tab.locator("#scroll").focus()
+    passed = []
+    for _ in range(200):
+        tab.keyboard.press("Tab")
+        tab.wait_for_timeout(20)
+        passed.append(tab.evaluate(FOCUS))
+        if passed[-1] == "plot":
+            break
+    assert passed[-1] == "plot"
+    assert [place for place in dict.fromkeys(passed) if place.isdigit()] == [str(number) for number in range(60)]
+
+
+def test_a_segment_chosen_by_key_keeps_the_focus(opened: Open) -> None:
+    tab = opened(demo_report(many(60)))
+    tab.locator("#rows .jump").nth(1).focus()
+    tab.keyboard.press("Enter")
+    expect(tab.locator("#rows .jump").nth(1)).to_be_focused()
+    expect(tab.locator("tr.selected")).to_have_attribute("data-place", "1")
+    tab.locator("#rows .copy").nth(2).focus()
+    tab.keyboard.press("j")
+    expect(tab.locator("#rows .copy").nth(2)).to_be_focused()
+    tab.locator("#scroll").evaluate("each => { each.scrollTop = 1e6; }")  # the row goes, the place in the page stays
+    expect(tab.locator("#scroll")).to_be_focused()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_theme_follows_the_system_until_it_is_chosen(opened: Open, scheme: str) -> None:
     tab = opened(color_scheme=scheme)
@@ -173,6 +205,82 @@ def test_the_theme_follows_the_system_until_it_is_chosen(opened: Open, scheme: s
     assert tab.evaluate("getComputedStyle(document.body).backgroundColor") != ground
     tab.reload()
     expect(tab.locator("html")).to_have_attribute("data-theme", other)
+
+
+def test_a_chosen_theme_outlasts_the_system_changing(opened: Open) -> None:
+    tab = opened(color_scheme="light")
+    for scheme in ("dark", "light"):
+        tab.emulate_media(color_scheme=scheme)
+        expect(tab.locator("html")).to_have_attribute("data-theme", scheme)
+    tab.locator("#theme").click()
+    for scheme in ("dark", "light", "dark", "light"):
+        tab.emulate_media(color_scheme=scheme)
+        tab.wait_for_timeout(150)
+        expect(tab.locator("html")).to_have_attribute("data-theme", "dark")
+    tab.reload()
+    tab.emulate_media(color_scheme="dark")
+    tab.wait_for_timeout(150)
+    tab.emulate_media(color_scheme="light")
+    tab.wait_for_timeout(150)
+    expect(tab.locator("html")).to_have_attribute("data-theme", "dark")
+
+
+def test_the_video_that_is_open_stays_in_sight_in_the_list(opened: Open) -> None:
+    tab = opened(demo_report(*(demo(f"video {number:02}", curves=None, path=None) for number in range(40))))
+    for _ in range(39):
+        tab.keyboard.press("]")
+    expect(tab.locator("#title")).to_have_text("video 39")
+    expect(tab.locator("#videos [aria-current]")).to_be_in_viewport(ratio=1)
+    for _ in range(39):
+        tab.keyboard.press("[")
+    expect(tab.locator("#videos [aria-current]")).to_be_in_viewport(ratio=1)
+
+
+def scored(classes: int) -> Report:
+    """The later a class stands in the alphabet, the better it scores; the first is annotated."""
+    labels = [f"c{number:03}" for number in range(classes)]
+    found = tuple(segment(at / 2, at / 2 + 1, label, (at + 1) / 200) for at, label in enumerate(labels))
+    truth = (Instance(1.0, 2.0, "c000"),)
+    return demo_report(demo("scored", candidates=found, threshold=0.0, curves=None, truth=truth, path=None))
+
+
+@pytest.mark.parametrize(("width", "rows"), [(1280, 60), (800, 15), (390, 15)])
+def test_of_too_many_classes_the_best_have_rows(opened: Open, width: int, rows: int) -> None:
+    tab = opened(scored(100), viewport={"width": width, "height": 844})
+    names = tab.locator("#labels .label")
+    expect(names).to_have_count(rows)
+    assert names.all_inner_texts() == ["c000", *(f"c{number:03}" for number in range(101 - rows, 100))]
+    expect(tab.locator("#more")).to_have_text(
+        f"{100 - rows} more classes are found, with lower scores; a higher threshold leaves fewer."
+    )
+    tab.locator("#threshold").fill("0.44")
+    expect(names).to_have_count(min(rows, 14))
+    expect(tab.locator("#more")).to_be_hidden()
+
+
+def test_turning_a_tablet_changes_the_rows(opened: Open) -> None:
+    tab = opened(scored(30), viewport={"width": 820, "height": 1180})
+    expect(tab.locator("#labels .label")).to_have_count(15)
+    tab.set_viewport_size({"width": 1180, "height": 820})
+    expect(tab.locator("#labels .label")).to_have_count(30)
+
+
+def test_a_video_of_one_snippet_has_a_curve(opened: Open) -> None:
+    short = demo("one", duration_s=0.64, candidates=(segment(0, 0.64, "throw", 0.9),), truth=None, path=None)
+    tab = opened(demo_report(replace(short, curves=curves(("throw",), 0.64, 1))))
+    wait(tab, "document.getElementById('canvas').height > 40")
+    painted = """each => {
+      const scale = each.width / each.clientWidth;
+      const drawn = each.getContext("2d").getImageData(0, 0, each.width, each.height).data;
+      const row = Math.round(66 * scale);  // below the axis and the attention, within the curve of the first class
+      return [0.1, 0.5, 0.9].map((share) => drawn[(row * each.width + Math.round(share * each.width)) * 4 + 3] > 0);
+    }"""
+    assert tab.locator("#canvas").evaluate(painted) == [True, True, True]
+
+
+def test_fingers_see_the_copy_buttons(opened: Open) -> None:
+    tab = opened(viewport={"width": 820, "height": 1180}, has_touch=True, is_mobile=True)
+    assert tab.locator("#rows .copy").first.evaluate("each => getComputedStyle(each).opacity") == "1"
 
 
 def test_several_videos(opened: Open) -> None:

@@ -10,13 +10,15 @@ import numpy as np
 import pytest
 
 from tests.report.pages import DEMO, HOSTILE, data_of, demo, demo_report, many, segment
+from wtalkit.errors import UsageError
 from wtalkit.localizer import Curves
-from wtalkit.report import render, write_report
+from wtalkit.report import Report, from_detections, render, write_report
 from wtalkit.report import writing as module
 from wtalkit.report.curves import CLASSES, POINTS, curves_data
 from wtalkit.report.media import embedded, linked
 from wtalkit.report.page import to_json
 from wtalkit.report.thumbnails import take_thumbnails
+from wtalkit.segments import Detections
 
 
 class Elements(HTMLParser):
@@ -137,6 +139,16 @@ def test_of_too_many_classes_those_that_rise_highest_have_curves() -> None:
     assert made["classes"] == list(range(10, CLASSES + 10))
 
 
+def test_the_classes_that_the_timeline_shows_have_curves_first() -> None:
+    labels = tuple(f"{number:03}" for number in range(CLASSES + 10))
+    activations = np.arange(len(labels), dtype=np.float32)[None].repeat(4, axis=0)
+    flat = Curves(np.arange(4.0), labels, activations)
+    video = demo(candidates=(segment(0, 1, "003", 0.2), segment(1, 2, "005", -0.5)), truth=None, curves=flat)
+    everywhere = demo("b", candidates=tuple(segment(0, 1, label, 0.1) for label in labels), curves=None)
+    made = data_of(render(demo_report(video, everywhere)))["videos"][0]["curves"]
+    assert made["classes"] == [3, 5, *range(12, CLASSES + 10)]
+
+
 def test_curves_of_nothing_and_of_odd_numbers() -> None:
     odd = np.array([[np.nan], [np.inf], [-1.0]], np.float32)
     made = curves_data(Curves(np.arange(3.0), ("a",), odd), ["a"])
@@ -177,6 +189,48 @@ def test_videos_are_embedded_as_far_as_there_is_room(tmp_path: Path, monkeypatch
     assert second["link"].endswith("samples/match.mp4")
     assert len(written.warnings) == 1
     assert written.bytes == (tmp_path / "r.html").stat().st_size
+
+
+def test_names_that_are_not_utf8(tmp_path: Path) -> None:
+    page = tmp_path / "r.html"
+    write_report(page, Report("\udcff", (demo("\udcff"),)), thumbnails=0)
+    text = page.read_text("utf-8")
+    assert "<title>\N{REPLACEMENT CHARACTER} · wtalkit</title>" in text
+    assert data_of(text)["videos"][0]["key"] == "\udcff"
+
+
+def test_scores_reach_the_threshold_that_was_taken_from_them() -> None:
+    found = (segment(0, 1, "a", -0.123456),)
+    detections = Detections("k", "k.npy", found, 5.0, threshold=-0.123456, best_score=-0.123456)
+    (video,) = data_of(render(from_detections([detections], candidates={"k": found})))["videos"]
+    assert video["candidates"]["score"] == [-0.123456] == [video["threshold"]]
+
+
+def test_what_is_told_of_a_model_is_text() -> None:
+    odd = Report("odd", (demo(),), {"name": float("nan"), "method": ["x"], "supervision": 1, "plugins": 5})
+    nothing = {"name": None, "method": None, "supervision": None, "plugins": []}
+    assert data_of(render(odd))["model"] == nothing
+    some = Report("some", (demo(),), {"name": "a", "plugins": ["b", 5, None]})
+    assert data_of(render(some))["model"] == {**nothing, "name": "a", "plugins": ["b"]}
+
+
+def test_a_report_of_no_video_is_not_written(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"r\.html: there is no video to show"):
+        write_report(tmp_path / "r.html", from_detections([]))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("most", [0, 1, 2, 5, 7])
+def test_pictures_are_counted_over_all_videos(tmp_path: Path, toy_videos: Path, most: int) -> None:
+    toy = toy_videos / "a.mp4"
+    one = (segment(0, 1, "a", 0.5),)
+    three = tuple(segment(at, 3, "a", 0.5) for at in (0, 1, 2))
+    keys = {"a": one, "gone": three, "b": three, "c": three}
+    report = demo_report(*(demo(k, candidates=c, path=None if k == "gone" else toy) for k, c in keys.items()))
+    write_report(tmp_path / "r.html", report, thumbnails=most)
+    taken = [len(each["pictures"]) for each in data_of((tmp_path / "r.html").read_text())["videos"]]
+    assert sum(taken) == most
+    assert taken[1] == 0
 
 
 def test_a_thousand_segments_make_a_small_page() -> None:

@@ -48,6 +48,54 @@ def test_predictions_that_lie_outside_the_video_are_left_out_and_told(tmp_path: 
     assert video.warnings == ("1 of 2 predictions have no usable time or score and are left out",)
 
 
+@pytest.mark.parametrize(
+    ("recorded", "show", "asked", "wanted"),
+    [
+        (0.1, {"label": "bow"}, {}, 0.1),
+        (0.1, {"threshold": 0.1}, {}, 0.1),
+        (None, {"all": True}, {}, 0.5),
+        ("odd", {"label": None}, {}, 0.5),
+        (None, {"label": "bow", "all": True}, {}, None),
+        (0.1, {"label": "bow"}, {"threshold": 0.0}, 0.0),
+        (0.1, {"label": "bow"}, {"everything": True}, None),
+        (0.1, {"label": "bow"}, {"everything": True, "threshold": 0.3}, 0.3),
+    ],
+)
+def test_the_slider_starts_where_the_predictions_were_made(
+    tmp_path: Path, recorded: Any, show: dict[str, Any], asked: dict[str, Any], wanted: float | None
+) -> None:
+    file = write_predictions(
+        tmp_path / "p.json",
+        [entry(0, 2, 0.2)],
+        model={"display_threshold": 0.5},
+        show=show,
+        videos={"a": {"duration": 3.0, "threshold": recorded}},
+    )
+    assert from_predictions(file, **asked).videos[0].threshold == wanted
+
+
+def test_names_that_no_file_can_have_find_nothing(toy_videos: Path) -> None:
+    assert find_video("k" * 300, None, [toy_videos]) is None
+    assert find_video("a", "p" * 5000, [toy_videos]) == toy_videos / "a.mp4"
+    assert find_video("\ud800", "\ud800.mp4", [toy_videos]) is None
+
+
+@pytest.mark.parametrize("duration", [pytest.param(10**400, id="endless"), -5, 0, True, "3", None, [3]])
+def test_a_length_that_is_none_counts_as_not_stated(tmp_path: Path, duration: Any) -> None:
+    file = write_predictions(tmp_path / "p.json", [entry(1, 2, 0.9)], videos={"a": {"duration": duration}})
+    (video,) = from_predictions(file).videos
+    assert (video.duration_s, len(video.candidates), video.warnings) == (2.0, 1, ())
+
+
+@pytest.mark.parametrize("odd", [5, "odd", {"a": 1}, True])
+def test_what_should_be_a_list_and_is_not(tmp_path: Path, odd: Any) -> None:
+    file = write_predictions(
+        tmp_path / "p.json", [entry(1, 2, 0.9)], failures=odd, videos={"a": {"warnings": odd, "gaps": odd}}
+    )
+    report = from_predictions(file)
+    assert (report.failures, report.videos[0].warnings, report.videos[0].gaps) == ((), (), ())
+
+
 def test_predictions_of_another_program(toy_videos: Path, tmp_path: Path) -> None:
     file = write_predictions(tmp_path / "p.json", [entry(1, 2, 0.9)])
     assert from_predictions(file).videos[0].duration_s == 2.0
@@ -74,6 +122,13 @@ def test_detections(toy_videos: Path) -> None:
     assert video.warnings == ("of this",)
     assert video.path == toy_videos / "a.mp4"
     assert report.title == "a"
+
+
+def test_detections_start_where_they_were_made() -> None:
+    found = Detections("a", "a.npy", (segment(0, 2, "bow", 0.2),), 3.0, threshold=0.1, model={"display_threshold": 0.5})
+    assert from_detections([found]).videos[0].threshold == 0.1
+    assert from_detections([found], threshold=0.3).videos[0].threshold == 0.3
+    assert from_detections([found], everything=True).videos[0].threshold is None
 
 
 @pytest.mark.parametrize("key", ["../a", "/etc/a", "a\0", ".."])

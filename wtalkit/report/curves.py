@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 POINTS = 4000
 """Most points of a curve: more than a wide screen has pixels, so that there is something left to zoom into."""
 CLASSES = 40
-"""Most classes of a video whose curve is kept: the worthiest, and of those worth the same the ones that rise highest."""
+"""Most classes of a video whose curve is kept: the worthiest, and of equals those that rise highest."""
 _STEPS = 255
 
 

@@ -117,7 +117,7 @@ def _video(
             "label": [numbers[each.label] for each in found],
             "start": [round(each.start_s, 3) for each in found],
             "end": [round(each.end_s, 3) for each in found],
-            "score": [each.score for each in found],  # whole, as the threshold is that they are compared with
+            "score": [float(each.score) for each in found],  # as they are: the threshold is not rounded either
             "picture": list(pictures.of_segment) or [-1] * len(found),
         },
         "truth": None

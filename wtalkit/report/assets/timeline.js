@@ -1,7 +1,7 @@
 const MOST_ROWS = 60;
 const MOST_ROWS_STACKED = 15;
 const NARROW = 640;
-/** Where the style sheet puts the table below the timeline: long rows of rows would push its threshold far down. */
+/** Where the style sheet puts the table below the timeline: too many rows would push the threshold out of reach. */
 const STACKED = matchMedia("(max-width: 860px)");
 const LEAST_SPAN_S = 0.5;
 
@@ -46,8 +46,9 @@ class Timeline {
       c, label: this.video.labels[c], truth: truth.get(c) ?? [],
       items: [...(byClass.get(c) ?? [])].sort((a, b) => a.score - b.score),
     }));
-    byId("more").hidden = all.length === kept.size;
-    byId("more").textContent = `${plural(all.length - kept.size, "more class", "more classes")}, none of which scores better; a higher threshold leaves fewer.`;
+    const left = all.length - kept.size;
+    byId("more").hidden = !left;
+    byId("more").textContent = `${left} more ${left === 1 ? "class is" : "classes are"} found, with lower scores; a higher threshold leaves fewer.`;
     if (this.video.curve("attention")) this.rows.unshift({ c: "attention", label: "attention", truth: [], items: [] });
     this.redraw();
   }
