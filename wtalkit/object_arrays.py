@@ -34,6 +34,8 @@ DEPTH_LIMIT = 64
 _PLAIN = re.compile(r"[biufc](?:1|2|4|8|16|32)|[SU][1-9]\d{0,6}|O[48]?")
 _BYTE_ORDERS: dict[str, Literal["<", ">", "|", "="]] = {"<": "<", ">": ">", "|": "|", "=": "="}
 _NOTES = frozenset((Run, Name, Call, Table, list, tuple))
+_LARGEST_SCALAR = 4096
+"""Bytes of a single value; the longest text that packs hold as one is a path."""
 _LATIN_1 = frozenset(("latin1", "latin-1"))
 
 
@@ -119,6 +121,9 @@ class _Builder:
     limits: _Limits
     built: dict[int, _Built] = field(default_factory=dict)
     open: set[int] = field(default_factory=set)
+    latin: dict[int, bytes] = field(default_factory=dict)
+    """Bytes that texts of the file stand for, by the identity of the text: however many arrays are said to be made of
+    one text, it is copied once."""
 
     def value(self, note: Any) -> Any:
         return self.build(note).value
@@ -126,8 +131,10 @@ class _Builder:
     def build(self, note: Any) -> _Built:
         if type(note) not in _NOTES:
             return _Built(note)
-        if isinstance(note, Run):
-            return _Built(_string(note))
+        if isinstance(note, Run):  # referred to a thousand times, it is still one string
+            if id(note) not in self.built:
+                self.built[id(note)] = _Built(_string(note))
+            return self.built[id(note)]
         if isinstance(note, Name):
             raise refused(
                 f"a pickled {note.name}, the {'type' if note.name in ('ndarray', 'dtype') else 'function'} itself"
@@ -184,11 +191,14 @@ class _Builder:
                 if note.state is None and rest in ([], [None]):
                     return self._plain_array(data.view, _dtype(dtype), shape, _word(order))
             case "scalar", (Call("dtype") as dtype, data) if note.state is None:
-                array = self._plain_array(_data(data), _dtype(dtype), (), "C")
+                kind = _dtype(dtype)
+                if kind.itemsize > _LARGEST_SCALAR:
+                    raise damaged("a single value of that size")
+                array = self._plain_array(self._data(data), kind, (), "C")
                 return _Built(array.value[()])
             case "encode", (Run(kind="text") | str() as text, encoding) if note.state is None:
                 if _word(encoding) in _LATIN_1:
-                    return _Built(bytes(_latin_1(text)))
+                    return _Built(self._latin_1(text))
             case "bytes", () if note.state is None:
                 return _Built(b"")
             case "dtype", _:
@@ -206,7 +216,7 @@ class _Builder:
                 raise damaged("an array lacks its state")
         kind = _dtype(dtype)
         if not kind.hasobject:
-            return self._plain_array(_data(data), kind, shape, "F" if fortran else "C")
+            return self._plain_array(self._data(data), kind, shape, "F" if fortran else "C")
         import numpy as np
 
         count = _count(shape)
@@ -223,6 +233,24 @@ class _Builder:
             raise damaged("an array of objects that are no list")
         array = _numbers(data, dtype, shape, order)
         return _Built(array, 1, array.nbytes)
+
+    def _data(self, note: Any) -> memoryview:
+        """The bytes of an array, however a protocol spells them."""
+        match note:
+            case Run(kind="bytes" | "python2"):
+                return note.view
+            case Call("encode", (Run(kind="text") | str() as text, encoding), None) if _word(encoding) in _LATIN_1:
+                return memoryview(self._latin_1(text))
+            case Call("bytes", (), None):
+                return memoryview(b"")
+        raise damaged("the numbers of an array are no bytes")
+
+    def _latin_1(self, text: Run | str) -> bytes:
+        # Arrays of protocol 2 lie in the file as Latin-1 text in UTF-8, so these have to be copied.
+        if id(text) not in self.latin:
+            decoded = _string(text) if isinstance(text, Run) else text
+            self.latin[id(text)] = bytes(decoded, "latin-1")
+        return self.latin[id(text)]
 
 
 def _numbers(
@@ -284,24 +312,6 @@ def _count(shape: tuple[Any, ...]) -> int:
 
 def _shape_text(shape: tuple[Any, ...]) -> str:
     return f"({', '.join(map(str, shape))})"
-
-
-def _data(note: Any) -> memoryview:
-    """The bytes of an array, however a protocol spells them."""
-    match note:
-        case Run(kind="bytes" | "python2"):
-            return note.view
-        case Call("encode", (Run(kind="text") | str() as text, encoding), None) if _word(encoding) in _LATIN_1:
-            return _latin_1(text)
-        case Call("bytes", (), None):
-            return memoryview(b"")
-    raise damaged("the numbers of an array are no bytes")
-
-
-def _latin_1(text: Run | str) -> memoryview:
-    # Arrays of protocol 2 lie in the file as Latin-1 text in UTF-8, so these have to be copied.
-    decoded = _string(text) if isinstance(text, Run) else text
-    return memoryview(bytearray(decoded, "latin-1"))
 
 
 def _string(run: Run) -> Any:

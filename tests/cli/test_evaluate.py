@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -138,3 +139,25 @@ def test_plots_without_matplotlib_fail_before_anything_is_scored(
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert main(["evaluate", "--predictions", "not-there.json", "--plots", "plots"]) == 3
     assert capsys.readouterr().err == "plots need the package matplotlib. pip install 'wtalkit[plots]'.\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("--csv p.json.gz", "p.json.gz: is an input"),
+        ("--markdown truth.json", "truth.json: is an input"),
+        ("--csv t --markdown t", "is to be written by --csv and by --markdown"),
+        ("--csv folder", "folder: is a folder"),
+        ("--plots truth.json", "truth.json: is a file, plots need a folder"),
+    ],
+)
+def test_nothing_that_is_read_is_written_to(capsys: pytest.CaptureFixture[str], options: str, said: str) -> None:
+    shutil.copyfile(DETECTIONS, "p.json.gz")
+    Path("folder").mkdir()
+    truth = {"version": "x", "database": {"a": {"annotations": [{"label": "x", "segment": [0, 1]}]}}}
+    Path("truth.json").write_text(json.dumps(truth))
+    before = {path: path.read_bytes() for path in Path().iterdir() if path.is_file()}
+    arguments = ["evaluate", "--predictions", "p.json.gz", "--ground-truth", "truth.json", *options.split()]
+    assert main(arguments) == 2
+    assert said in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in Path().iterdir() if path.is_file()} == before

@@ -101,6 +101,16 @@ class TestLinks:
         with pytest.raises(ConfigError, match="where the pack's own arrays lie"):
             import_pack(flat, flat / "i3d_features")
 
+    @pytest.mark.parametrize("stream", ["rgb", "flow"])
+    def test_nor_are_those_of_one_stream(self, tmp_path: Path, stream: str) -> None:
+        known = packs.truth()
+        pack = packs.write_split(tmp_path / "pack", known, packs.features(known))
+        folder = next((pack / "features").glob(f"*/{stream}"))
+        before = {path: path.read_bytes() for path in folder.iterdir()}
+        with pytest.raises(ConfigError, match="where the pack's own arrays lie"):
+            import_pack(pack, folder)
+        assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
 
 def refusing(number: int) -> Any:
     def refuse(*_: Any, **__: Any) -> None:

@@ -6,6 +6,8 @@ import struct
 import subprocess
 import sys
 import time
+import tracemalloc
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -308,3 +310,28 @@ def test_memory_is_not_taken_for_a_stream_of_lists(tmp_path: Path) -> None:
     stream.write(b"]" * 6_000_000)
     with pytest.raises(InputError, match="more than"):
         read(tmp_path, stream.getvalue(), value_limit=1000)
+
+
+def of_objects(pickled: bytes, count: int) -> bytes:
+    """An ``.npy`` file whose object array of ``count`` values a pickle of a list gives."""
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, {"descr": "|O", "fortran_order": False, "shape": (count,)})
+    return file.getvalue() + pickled
+
+
+@pytest.mark.parametrize(
+    "each",
+    [b"h\x01", b"c_codecs\nencode\nh\x01X\x06\x00\x00\x00latin1\x86R"],
+    ids=["one string", "one string, encoded each time"],
+)
+def test_what_is_referred_to_often_is_held_once(tmp_path: Path, each: bytes) -> None:
+    size, count = 1 << 20, 2000
+    text = (b"B" if each == b"h\x01" else b"X") + struct.pack("<I", size) + b"x" * size
+    many = b"\x80\x03](" + text + b"q\x01" + each * count + b"e."
+    tracemalloc.start()
+    try:
+        with suppress(InputError, ModelError):  # it may be refused; what it takes is what counts
+            read(tmp_path, of_objects(many, count + 1))
+        assert tracemalloc.get_traced_memory()[1] < 32 << 20
+    finally:
+        tracemalloc.stop()

@@ -22,7 +22,7 @@ def find_duplicates(videos: Sequence[CheckedVideo], arrays: Sequence[CheckedFeat
     """
     files = [(video.key, Path(video.path)) for video in videos if Path(video.path).is_file()]
     same_size = _groups(files, lambda item: item[1].stat().st_size)
-    by_bytes = (keys for group in same_size for keys in _groups(group, lambda item: _digest(item[1])))
+    by_bytes = (keys for group in same_size for keys in _groups(group, lambda item: _digest(item[1]) or item[0]))
     kinds: tuple[tuple[str, Iterable[Group]], ...] = (
         ("the same file", (tuple(key for key, _ in group) for group in by_bytes)),
         ("the same pictures", _keys_of_equal(videos)),
@@ -81,6 +81,10 @@ def _groups(items: Iterable[Item], by: Callable[[Item], Hashable]) -> Iterator[l
     return (group for group in groups.values() if len(group) > 1)
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
+def _digest(path: Path) -> str | None:
+    """Of a file's content; None where it cannot be read, which another check tells of."""
+    try:
+        with path.open("rb") as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest()
+    except OSError:
+        return None

@@ -77,6 +77,11 @@ class Labels:
         except AnnotationsError as error:
             yield Finding("splits", f"{error.cause}. {error.remedy}", self.source, is_problem=True)
             return
+        if self.test_subset is not None:
+            try:
+                self.annotations.subset(self.test_subset)
+            except AnnotationsError as error:
+                yield Finding("splits", f"{error.cause}. {error.remedy}", self.source, is_problem=True)
         if existing is not None:
             yield from self._unmatched(train, existing, of_features)
         yield from self._classes(train, existing, of_features)

@@ -166,7 +166,7 @@ def _document(source: Path, made: Annotations) -> dict[str, Any]:
     from wtalkit.documents import read_json
     from wtalkit.errors import AnnotationsError
 
-    if source.is_dir() or not {".json"} & {suffix.lower() for suffix in source.suffixes}:
+    if source.is_dir() or not source.name.lower().endswith((".json", ".json.gz")):
         return made.to_activitynet()
     document: dict[str, Any] = read_json(source, error=AnnotationsError)[0]
     for key, video in made.videos.items():

@@ -78,10 +78,15 @@ def command(
     from wtalkit import compare
     from wtalkit.answer import to_text
     from wtalkit.atomic import write_text
+    from wtalkit.places import require_apart, require_file
+    from wtalkit.project import Project
     from wtalkit.studies import to_csv, to_markdown
 
     form = _form(format, out, json=json)
     terminal = Terminal(quiet=quiet, verbose=verbose, json=json)
+    if out is not None:
+        require_file(out)
+        require_apart(out, [each for each in (annotations or Project.load().annotations, proposals) if each])
     with terminal.status("scoring"):
         found = compare(
             runs or (), base=base, features=features, ground_truth=annotations, subset=subset, tiou=tiou,

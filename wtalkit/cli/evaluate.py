@@ -26,6 +26,8 @@ from wtalkit.cli.terminal import Terminal, count
 from wtalkit.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from wtalkit.evaluation.analysis import Analysis
     from wtalkit.evaluation.preparing import Prepared
     from wtalkit.evaluation.rules import Rules
@@ -103,10 +105,14 @@ def command(
     A model is run over the features of the test videos. The scores are mAP per tIoU, and AP per class.
     """
     from wtalkit.answer import to_text
+    from wtalkit.project import Project
     from wtalkit.scoring import evaluate
 
     terminal = Terminal(quiet=quiet, verbose=verbose, json=json)
     _require_drawing(plots)
+    truth = ground_truth or (None if dataset or protocol else Project.load().annotations)
+    read = [Path(each) for each in (predictions, truth, proposals, model) if each is not None]
+    _require_places({"--csv": csv, "--markdown": markdown}, plots, read)
     wanted = _Wanted(dataset or protocol)
     with terminal.status("scoring"):
         result = evaluate(
@@ -159,6 +165,23 @@ def _require_drawing(plots: Path | None) -> None:
         from wtalkit.evaluation.analysis.drawing import require_matplotlib
 
         require_matplotlib()
+
+
+def _require_places(files: Mapping[str, Path | None], plots: Path | None, read: Sequence[Path]) -> None:
+    """Make sure that all has a place, apart from what is read, before anything is scored.
+
+    Raises:
+        UsageError: something has not.
+    """
+    from wtalkit.places import require_apart, require_different, require_file, require_folder
+
+    require_different(files)
+    for option, path in files.items():
+        if path is not None:
+            require_file(path, option=option)
+            require_apart(path, read, option=option)
+    if plots is not None:
+        require_folder(plots, "plots need", option="--plots")
 
 
 def _write(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
-import os
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -76,6 +76,8 @@ def _link(
             temporary.replace(array_path)
         sync_folder(array_path.parent)
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise InputError("its name is too long to name a features file", file=source) from error
         if (translated := disk_error(error, array_path)) is not None:
             raise translated from error
         raise
@@ -92,9 +94,3 @@ def _make_link(path: Path, target: Path) -> How | None:
             path.symlink_to(target)
             return "symlinked"
     return None
-
-
-def is_same_place(folder: Path, key: str, source: Path) -> bool:
-    """Whether importing ``source`` would put the array over itself."""
-    target = feature_paths(folder, key)[0]
-    return os.path.realpath(target.parent) == os.path.realpath(source.parent) and target.name == source.name

@@ -16,7 +16,6 @@ from wtalkit.features.record import FeatureRecord
 from wtalkit.features.spec import FeatureSpec
 from wtalkit.features.store import feature_paths
 from wtalkit.importing.agreement import Length
-from wtalkit.importing.bringing import is_same_place
 from wtalkit.importing.pack import Pack, PackVideo
 from wtalkit.importing.report import IMPORT_FILE, Disagreement
 from wtalkit.importing.rows import JoinedRows, PlacedRows, Rows
@@ -85,6 +84,8 @@ def plan(
     """
     planned: dict[str, Planned] = {}
     failed: dict[str, Failure] = {}
+    videos = list(videos)
+    sources = {_place(path) for video in videos for path in (video.rows.origin.path, *video.rows.origin.others)}
     for video in videos:
         key, path = truth.keys[video.name], video.rows.origin.path
         found = tried(key, path, partial(_planned, video, key, truth, spec, rates))
@@ -92,11 +93,16 @@ def plan(
             failed[key] = found
         elif key in planned:
             failed[f"{key} (again)"] = Failure(os.fspath(path), f"holds {key!r} a second time, the first counts")
-        elif is_same_place(out, key, path):
+        elif _place(feature_paths(out, key)[0]) in sources:
             raise ConfigError("is where the pack's own arrays lie", file=out, remedy="Name another folder with --out")
         else:
             planned[key] = found
     return list(planned.values()), failed
+
+
+def _place(path: Path) -> str:
+    """Where a name lies; a link under this name is itself, not what it leads to."""
+    return os.path.join(os.path.realpath(path.parent), path.name)  # noqa: PTH118
 
 
 def tried(key: str, path: Path, action: Callable[[], Result]) -> Result | Failure:

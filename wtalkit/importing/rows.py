@@ -51,11 +51,13 @@ class Origin:
         name: of the file, or of several.
         path: where it is, or the first of several.
         bytes: how large, together.
+        others: where the further ones are.
     """
 
     name: str
     path: Path
     bytes: int
+    others: tuple[Path, ...] = ()
 
 
 def pieces(rows: Rows) -> Iterator[tuple[int, Array]]:
@@ -161,7 +163,8 @@ class JoinedRows:
     def origin(self) -> Origin:
         origins = [part.origin for part in self.parts]
         named = " + ".join(f"{each.path.parent.name}/{each.name}" for each in origins)
-        return Origin(named, origins[0].path, sum(each.bytes for each in origins))
+        others = tuple(path for each in origins for path in (each.path, *each.others))[1:]
+        return Origin(named, origins[0].path, sum(each.bytes for each in origins), others)
 
     @property
     def linkable(self) -> None:
@@ -193,6 +196,8 @@ class PlacedRows:
 
         given = self.rows.shape[0]
         count = self.clock.snippet_count(int(self.own.window_s(given - 1)[1] * self.clock.fps + 1e-6))
+        if count > MOST_ROWS:
+            raise InputError(f"made at {self.own.fps:.6g} fps would be {count:,} rows", file=self.rows.origin.path)
         middles = self.clock.to_seconds(np.arange(max(count, 1)) + 0.5)  # type: ignore[arg-type]
         found = np.rint(np.asarray(self.own.to_position(middles)) - 0.5)
         return found.astype(np.int64).clip(0, given - 1)

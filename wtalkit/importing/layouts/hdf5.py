@@ -32,6 +32,8 @@ def find(path: Path) -> Path | None:
     """
     if path.is_file():
         return path if path.suffix.lower() in SUFFIXES else None
+    if not path.is_dir():  # a device, a socket
+        return None
     found = sorted(child for child in path.iterdir() if child.suffix.lower() in SUFFIXES)
     if len(found) > 1:
         names = ", ".join(each.name for each in found)
@@ -78,7 +80,7 @@ def _videos(opened: Any, file: Path) -> Iterator[tuple[str, Any]]:
     entries = list(_own(opened))
     if len(entries) == 1 and isinstance(entries[0][1], h5py.Group) and len(entries[0][1]) > 1:
         inner = list(_own(entries[0][1]))
-        if all(isinstance(each, h5py.Group) or len(each.shape) == 2 for _, each in inner):
+        if all(isinstance(each, h5py.Group) or len(each.shape or ()) == 2 for _, each in inner):
             entries = inner
     for name, entry in entries:
         if isinstance(entry, h5py.Dataset):

@@ -80,8 +80,8 @@ def open_pack(path: Path, features: Path) -> Pack:
     arrays = read_object_array(features, error=FeaturesError)
     if getattr(arrays, "ndim", 0) == 3:  # all videos of one length, which numpy makes one array of
         arrays = list(arrays)
-    if not hasattr(arrays, "__len__") or len(arrays) != len(names):
-        count = len(arrays) if hasattr(arrays, "__len__") else 0
+    count = len(arrays) if _is_array(arrays) else 0
+    if count != len(names) or not _is_array(arrays):
         raise FeaturesError(f"holds {count} videos, {folder.name}/videoname.npy names {len(names)}", file=features)
     size = features.stat().st_size
     urls = _urls(folder, len(names))
@@ -92,11 +92,16 @@ def open_pack(path: Path, features: Path) -> Pack:
     return Pack(path, "wtalc", videos, _annotations(folder, names), notes=_notes(folder))
 
 
+def _is_array(value: Any) -> bool:
+    """Whether it has parts in order: an array of no dimensions has none, and a dict's have no order."""
+    return isinstance(value, list | tuple) or getattr(value, "ndim", 0) > 0
+
+
 def _array(folder: Path, name: str, length: int | None = None) -> Any:
     """An array of the annotations."""
     path = folder / f"{name}.npy"
     found = read_object_array(path, error=AnnotationsError, limit_bytes=_ANNOTATIONS_BYTES)
-    if not hasattr(found, "__len__") or getattr(found, "ndim", 1) == 0:
+    if not _is_array(found):
         raise AnnotationsError("is no array", file=path)
     if length is not None and len(found) != length:
         raise AnnotationsError(f"is of {len(found)} videos, videoname.npy names {length}", file=path)
@@ -191,12 +196,14 @@ def _notes(folder: Path) -> tuple[str, ...]:
 
 def _items(value: Any) -> Iterable[Any]:
     """The parts of a list or an array; a bare name is one."""
+    value = value.item() if getattr(value, "ndim", None) == 0 else value
     if isinstance(value, bytes | str):
         return [value]
     return value if hasattr(value, "__iter__") else []
 
 
 def _number(value: Any) -> float | None:
+    value = value.item() if getattr(value, "ndim", None) == 0 else value
     items = list(value) if hasattr(value, "__len__") and not isinstance(value, bytes | str) else [value]
     try:
         number = float(items[0]) if len(items) == 1 else math.nan
