@@ -410,7 +410,7 @@ def test_a_limit_on_the_size_of_files_is_an_error_of_ours(server: Server, target
 
 def test_a_folder_that_cannot_be_made(server: Server, tmp_path: Path) -> None:
     (tmp_path / "weights").write_text("a file")
-    with pytest.raises(MachineError, match="cannot be written"):
+    with pytest.raises(MachineError, match="is a file where a folder is needed"):
         get(tmp_path / "weights" / "file", f"{server.base}/file")
 
 

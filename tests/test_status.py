@@ -192,12 +192,12 @@ class TestFile:
 
     def test_a_folder_that_is_a_file(self, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
-        with pytest.raises(MachineError, match=f"{STATUS_FILE}: cannot be written"):
+        with pytest.raises(MachineError, match="file: is a file where a folder is needed"):
             StatusFile(tmp_path / "file").add(done("a"))
 
     def test_a_status_file_that_is_a_folder(self, tmp_path: Path) -> None:
         (tmp_path / STATUS_FILE).mkdir()
-        with pytest.raises(MachineError, match="cannot be written"):
+        with pytest.raises(MachineError, match=f"{STATUS_FILE}: is a folder where a file is to be written"):
             StatusFile(tmp_path).add(done("a"))
 
 

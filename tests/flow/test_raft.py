@@ -90,8 +90,13 @@ def test_pairs_do_not_depend_on_their_batch() -> None:
 def test_threads_do_not_get_into_each_others_way(raft: FlowAlgorithm) -> None:
     given = frames(5, 32, 40)
     alone = [raft.pair(given[index], given[index + 1]) for index in range(4)]
-    with ThreadPoolExecutor(4) as pool:
-        together = list(pool.map(lambda index: raft.pair(given[index], given[index + 1]), range(4)))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # several of them in each of four would mostly wait for a core
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            together = list(pool.map(lambda index: raft.pair(given[index], given[index + 1]), range(4)))
+    finally:
+        torch.set_num_threads(threads)
     np.testing.assert_allclose(together, alone, rtol=1e-4, atol=1e-5)
     assert raft.in_colour
     assert raft.pair(given[0], given[1]).shape == (2, 32, 40)
