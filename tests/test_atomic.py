@@ -323,3 +323,8 @@ def test_what_is_in_the_way_is_named(tmp_path: Path) -> None:
     with pytest.raises(MachineError, match=r"folder: is a folder where a file is to be written\. Move it"):
         write_text(tmp_path / "folder", "x")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_halves_of_characters_are_written_as_escapes(tmp_path: Path) -> None:
+    write_text(tmp_path / "x", "label \ud801")
+    assert (tmp_path / "x").read_bytes() == b"label \\ud801"

@@ -136,3 +136,11 @@ def test_wrong_usage(
     monkeypatch.chdir(tmp_path)
     assert main(line.split()) == 2
     assert text in capsys.readouterr().err
+
+
+def test_a_built_in_data_set_has_subsets_of_its_own(sound: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("wtalkit.toml").write_text('train_subset = "training"\ntest_subset = "tset"\n')
+    assert main(["check", "--fast"]) == 2
+    assert "has no subset 'tset'" in capsys.readouterr().err
+    main(["check", "--fast", "--dataset", "thumos14"])
+    assert "has no subset" not in capsys.readouterr().err

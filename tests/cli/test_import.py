@@ -112,3 +112,21 @@ def test_import_train_detect_and_evaluate_need_no_further_flag(
     assert main(["evaluate", "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert (result["videos"], result["excluded"]["missing_features"]) == (3, 0)
+
+
+def test_the_project_is_the_one_whose_folder_is_taken(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("wtalkit.toml").write_text('features = "data/feats"\nannotations = "truth.json"\n')
+    Path("truth.json").write_text("{}")
+    assert main(["import", "../pack"]) == 0
+    assert Path("truth.json").read_text() == "{}"
+    assert not Path("data/annotations.json").exists()
+    assert "truth.json was there and is left as it is" in capsys.readouterr().err
+
+
+def test_names_of_arrays_fit_the_packs_own_annotations(here: Path) -> None:
+    known = packs.own()
+    pack = packs.write_flat(here / "flat", known, packs.features(known))
+    for array in (pack / "i3d_features").iterdir():
+        array.rename(array.with_name(f"v_{array.name}"))
+    assert main(["import", "flat", "--preset", "i3d-25fps-s16"]) == 0
+    assert sorted(path.stem for path in Path("feats").glob("*.npy")) == sorted(known.videos)

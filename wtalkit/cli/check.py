@@ -102,6 +102,7 @@ def command(
         raise ConfigError("--annotations and --dataset exclude each other")
     terminal = Terminal(quiet=quiet, verbose=verbose, json=json)
     project = Project.load()
+    own = project.settings if dataset is None else None  # which subsets it names are those of its own annotations
     if not (paths or videos or features):
         videos = project.videos if project.videos.is_dir() else None
         features = project.features if project.features.is_dir() else None
@@ -113,7 +114,8 @@ def command(
         try:
             report = check(
                 files, annotations=annotations, dataset=dataset,
-                train_subset=project.settings.train_subset, test_subset=project.settings.test_subset,
+                train_subset=None if own is None else own.train_subset,
+                test_subset=None if own is None else own.test_subset,
                 assume=None if assume_spec is None else preset(assume_spec), fast=fast, workers=workers,
                 timeline=get_spec(project.settings.backbone or "i3d").timeline,
                 limits=Limits(max_pixels, max_fps, max_hours, max_streams, max_memory), timeout_s=timeout,

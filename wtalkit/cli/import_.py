@@ -111,6 +111,7 @@ def command(
             result = import_pack(
                 packs, folder, layout=_LAYOUTS.get(layout), preset=preset, dataset=dataset, annotations=annotations,
                 mode=mode.value, overwrite=overwrite, dry_run=dry_run, progress=progress,
+                project=project if out is None else None,
             )  # fmt: skip
     except KeyboardInterrupt:
         terminal.fail("stopped: what was imported is kept, and the same command goes on from there.")

@@ -48,6 +48,7 @@ def import_pack(
     overwrite: bool = False,
     dry_run: bool = False,
     progress: Callable[[int, int], None] | None = None,
+    project: Project | None = None,
 ) -> ImportResult:
     """Make a features folder and annotations of feature packs, so that train, detect and evaluate need nothing else.
 
@@ -67,6 +68,7 @@ def import_pack(
         overwrite: import also what is there, of whatever spec.
         dry_run: look at everything, write nothing.
         progress: told videos done and videos in all.
+        project: that the features are of; by default the folder that ``out`` lies in.
 
     Raises:
         FeaturesError: a pack is missing, damaged or of no known layout, or ``out`` holds features of another spec.
@@ -78,7 +80,7 @@ def import_pack(
         raise ConfigError("--annotations and --dataset exclude each other")
     paths = [Path(packs)] if isinstance(packs, str | os.PathLike) else [Path(path) for path in packs]
     folder = Path(out)
-    project = Project.load(folder.parent)
+    project = project or Project.load(folder.parent)
     with _opened(paths, layout) as opened:
         videos = with_streams_joined(opened)
         truth = truth_of(opened, videos, dataset, None if annotations is None else Path(annotations))

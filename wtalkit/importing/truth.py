@@ -90,7 +90,7 @@ def truth_of(packs: Sequence[Pack], videos: Sequence[PackVideo], dataset: str | 
     elif (found := recognised_dataset(videos, {label for each in given for label in each.classes})) is not None:
         dataset, truth = found
         source = f"built-in {dataset}"
-    known = truth.videos if truth is not None else {}
+    known = {name: video for each in (given if truth is None else [truth]) for name, video in each.videos.items()}
     keys = keys_of(videos, known)
     for pack in packs:
         listed = [name for names in pack.lists.values() for name in names]

@@ -112,7 +112,8 @@ def bar_labels(axes: Axes, bars: Any, values: Sequence[float | None], *, form: s
 
 
 def shortened(text: str, most: int) -> str:
-    """``text``, or its beginning with an ellipsis."""
+    """``text``, or its beginning with an ellipsis; halves of characters, which cannot be drawn, as their escapes."""
+    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
