@@ -304,11 +304,16 @@ def test_a_sweep_of_no_folder_does_nothing(tmp_path: Path) -> None:
     sweep(tmp_path / "none")
 
 
-def test_text_is_whole_or_not_there(tmp_path: Path) -> None:
+def broken(_: int) -> None:
+    raise OSError(errno.EIO, "the disk broke")
+
+
+def test_text_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_text(tmp_path / "a" / "b" / "x", "whole")
     assert (tmp_path / "a" / "b" / "x").read_text() == "whole"
-    with pytest.raises(UnicodeEncodeError):
-        write_text(tmp_path / "a" / "b" / "x", "half \ud800")
+    with monkeypatch.context() as patched, pytest.raises(OSError, match="the disk broke"):
+        patched.setattr(os, "fsync", broken)
+        write_text(tmp_path / "a" / "b" / "x", "half")
     assert (tmp_path / "a" / "b" / "x").read_text() == "whole"
     assert not leftovers(tmp_path)
     with locked_folder(tmp_path):
