@@ -26,6 +26,7 @@ from wtalkit.cli.options import (
     DryRun,
     EngineName,
     EngineOption,
+    Formats,
     Inputs,
     Json,
     Label,
@@ -73,15 +74,7 @@ def command(
     inputs: Inputs,
     model: Model = None,
     json: Json = False,
-    format: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="F",
-            help="json csv tsv srt vtt activitynet otio edl fcpxml eaf labelstudio via fiftyone chapters; several by "
-            "several --format. Default: what the name of --out ends with, else json.",
-            show_default=False,
-        ),
-    ] = None,
+    format: Formats = None,
     out: Annotated[
         Path | None,
         typer.Option(metavar="PATH", help="Write the answer there: one file, or a folder with one per video."),

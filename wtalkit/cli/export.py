@@ -15,6 +15,7 @@ from wtalkit.cli.options import (
     MAX_PIXELS,
     MAX_STREAMS,
     Debug,
+    Formats,
     MaxFps,
     MaxHours,
     MaxMemory,
@@ -39,15 +40,7 @@ def command(
     predictions: Annotated[
         Path, typer.Argument(metavar="PREDICTIONS", help="What detect --out wrote: a file, or a folder of answers.")
     ],
-    format: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="F",
-            help="json csv tsv srt vtt activitynet otio edl fcpxml eaf labelstudio via fiftyone chapters; several by "
-            "several --format. Default: what the name of --out ends with.",
-            show_default=False,
-        ),
-    ] = None,
+    format: Formats = None,
     out: Annotated[
         Path | None,
         typer.Option(

@@ -46,6 +46,16 @@ Label = Annotated[
         metavar="NAME", help="This action happens: when? Shows its best segments, however unlikely.", show_default=False
     ),
 ]
+Formats = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--format",
+        metavar="F",
+        help="json csv tsv srt vtt activitynet otio edl fcpxml eaf labelstudio via fiftyone chapters; several by "
+        "several --format. Default: what the name of --out ends with.",
+        show_default=False,
+    ),
+]
 Features = Annotated[
     Path | None,
     typer.Option(
