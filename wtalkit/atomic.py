@@ -164,6 +164,11 @@ def disk_error(error: Exception, path: Path) -> MachineError | None:
     return None
 
 
+def write_error(error: OSError, path: Path) -> MachineError:
+    """What any failure to write ``path`` means to a person."""
+    return disk_error(error, path) or MachineError(f"cannot be written ({error.strerror or error})", file=path)
+
+
 def first_file(folder: Path) -> Path | None:
     """The file in the place of a folder to be made, or of one of its parents; None if there is none."""
     there = next(path for path in (folder, *folder.parents) if path.exists())

@@ -18,7 +18,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from wtalkit import __version__
-from wtalkit.atomic import disk_error
+from wtalkit.atomic import write_error
 from wtalkit.errors import DiskFull, MachineError
 from wtalkit.partial import Partial, claimed, git_blob_id
 from wtalkit.web import Patience, WebError, open_url, read_piece
@@ -259,5 +259,4 @@ def translated(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        cause = f"cannot be written ({error.strerror or error})"
-        raise disk_error(error, path) or MachineError(cause, file=path) from error
+        raise write_error(error, path) from error

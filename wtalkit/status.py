@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from wtalkit import __version__
-from wtalkit.atomic import disk_error, locked_folder, write_text
-from wtalkit.errors import MachineError
+from wtalkit.atomic import locked_folder, write_error, write_text
 from wtalkit.video.info import seconds_with_picture
 
 if TYPE_CHECKING:
@@ -160,7 +159,7 @@ class StatusFile:
                     line = b"\n" + line  # whoever died here left half a line, which must not take ours with it
                 file.write(line)
         except OSError as error:
-            raise _translated(error, self.path) from error
+            raise write_error(error, self.path) from error
 
     def tidy(self) -> dict[str, VideoStatus]:
         """Keep the newest line of every video, in order of their keys; gives them.
@@ -176,7 +175,7 @@ class StatusFile:
                     write_text(self.path, text)
                 return found
         except OSError as error:
-            raise _translated(error, self.path) from error
+            raise write_error(error, self.path) from error
 
 
 def read_status(folder: str | os.PathLike[str]) -> dict[str, VideoStatus]:
@@ -221,7 +220,3 @@ def _has_its_types(status: VideoStatus, values: dict[str, Any]) -> bool:
 def _ends_a_line(file: Any) -> bool:
     file.seek(-1, os.SEEK_END)
     return bool(file.read(1) == b"\n")
-
-
-def _translated(error: OSError, path: Path) -> MachineError:
-    return disk_error(error, path) or MachineError(f"cannot be written ({error.strerror or error})", file=path)

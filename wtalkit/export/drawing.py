@@ -27,7 +27,6 @@ _COLOURS: tuple[Colour, ...] = (
     (213, 94, 0),
     (0, 114, 178),
 )
-_DARK: Colour = (16, 16, 16)
 _LIGHT: Colour = (245, 245, 245)
 _MOST_LABELS = 6
 _SHADE = 0.35

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wtalkit.annotations.names import unsafe_key
-from wtalkit.atomic import disk_error, write_text
-from wtalkit.errors import InputError, MachineError, UsageError
+from wtalkit.atomic import write_error, write_text
+from wtalkit.errors import InputError, UsageError
 from wtalkit.inputs import Failure
 from wtalkit.places import require_folder
 
@@ -104,8 +104,7 @@ def write_target(answer: Answer, target: Target, look: Look) -> tuple[str, ...]:
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
             raise InputError("the name is too long for a file", file=target.path) from error
-        translated = disk_error(error, target.path)
-        raise translated or MachineError(f"cannot be written ({error.strerror or error})", file=target.path) from error
+        raise write_error(error, target.path) from error
     return remarks
 
 
