@@ -131,6 +131,15 @@ def test_detections_start_where_they_were_made() -> None:
     assert from_detections([found], everything=True).videos[0].threshold is None
 
 
+def test_detections_say_below_which_score_candidates_are_missing() -> None:
+    low, high = segment(0, 1, "bow", 0.1), segment(1, 2, "bow", 0.8)
+    found = Detections("a", "a.npy", (high,), 3.0, threshold=0.5)
+    (shown,) = from_detections([found]).videos
+    assert (shown.candidates, shown.cut_at) == ((high,), 0.5)
+    (whole,) = from_detections([found], candidates={"a": (high, low)}).videos
+    assert (whole.candidates, whole.cut_at, whole.threshold) == ((low, high), None, 0.5)
+
+
 @pytest.mark.parametrize("key", ["../a", "/etc/a", "a\0", ".."])
 def test_a_key_that_leaves_the_folder_finds_nothing(key: str, toy_videos: Path, tmp_path: Path) -> None:
     inner = toy_videos / "inner"
