@@ -260,7 +260,10 @@ def test_a_killed_run_leaves_nothing(detector: Detector, entry: Input) -> None:
     leftover = Path("answers", f".half{TEMPORARY_SUFFIX}")
     leftover.parent.mkdir()
     leftover.write_bytes(b"half")
-    AnswerFolder(Path("answers"), detector, SHOW)
+    folder = AnswerFolder(Path("answers"), detector, SHOW)
+    assert not leftover.exists()
+    leftover.write_bytes(b"half")  # another one was killed while we worked
+    folder.close()
     assert not leftover.exists()
 
 

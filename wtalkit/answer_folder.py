@@ -49,8 +49,7 @@ class AnswerFolder:
         self._status = StatusFile(folder)
         self._known = read_status(folder)
         self._asked = _question(json.loads(to_text(document([], (), detector, show)))["external_data"])
-        if folder.is_dir():
-            atomic.sweep(folder)
+        atomic.sweep(folder)
 
     def find(self, each: Input) -> Detections | None:
         """The answer that is there already, to the same question about the same file; None where there is none."""
@@ -106,8 +105,9 @@ class AnswerFolder:
         self._status.add(VideoStatus.of_failure(Path(failure.path).stem, failure, None))
 
     def close(self) -> None:
-        """Put the status file in order."""
+        """Put the folder in order."""
         self._status.tidy()
+        atomic.sweep(self.folder)  # another process may have been killed here meanwhile
 
     def _path(self, key: str) -> Path:
         return feature_paths(self.folder, key)[1]

@@ -207,6 +207,16 @@ def sweep(folder: Path) -> None:
                 _sweep_one(Path(parent, name))
 
 
+@contextmanager
+def swept(folder: Path) -> Iterator[None]:
+    """Sweep before the block and after it: another process in ``folder`` may have been killed meanwhile."""
+    sweep(folder)
+    try:
+        yield
+    finally:
+        sweep(folder)
+
+
 def _sweep_one(leftover: Path) -> None:
     with suppress(OSError):
         handle = os.open(leftover, os.O_RDONLY | os.O_CLOEXEC)

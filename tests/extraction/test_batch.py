@@ -329,6 +329,21 @@ def test_another_run_in_the_same_folder_is_left_alone(make_video: MakeVideo, ext
     assert np.load(tmp_path / "feats" / "other.npy").shape == (1, 256)
 
 
+def test_what_another_run_leaves_when_it_is_killed_meanwhile_is_swept(
+    make_video: MakeVideo, extract: Any, tmp_path: Path
+) -> None:
+    """A kill between a claim, which the next one takes over, and the record, whose temporary nobody else knows."""
+    make_video("videos/a.mp4", frames=20)
+    leftover = tmp_path / "feats" / f".half{TEMPORARY_SUFFIX}"
+
+    def another_is_killed(_: Input) -> None:
+        leftover.parent.mkdir(exist_ok=True)
+        leftover.write_bytes(b"half")
+
+    extract(started=another_is_killed)
+    assert {path.name for path in leftover.parent.iterdir()} == {"a.npy", "a.json", STATUS_FILE}
+
+
 def test_other_weights_are_another_spec(
     make_video: MakeVideo, extract: Any, mini_rgb: Backbone, tmp_path: Path
 ) -> None:

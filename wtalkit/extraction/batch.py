@@ -148,10 +148,10 @@ def extract(
     spec = featurizer.spec
     job = ExtractionJob(folder, spec, on_partial, overwrite=overwrite)
     if folder.is_dir():
-        atomic.sweep(folder)
         job.refuse_another_spec()
     ledger = _Ledger(folder, missing)
     with (
+        atomic.swept(folder),
         closing(job),
         ledger.closing(),
         closing(
