@@ -18,9 +18,10 @@ import pytest
 from tests import mirror
 from tests.mirror import Server
 from wtalkit import download
+from wtalkit.content import GitBlob, git_blob_id
 from wtalkit.download import Fetching, announce, fetch
 from wtalkit.errors import DiskFull, MachineError
-from wtalkit.partial import git_blob_id, partial_path
+from wtalkit.partial import partial_path
 from wtalkit.web import Patience
 
 CONTENT = random.Random(0).randbytes(300_000)
@@ -48,7 +49,9 @@ def target(tmp_path: Path) -> Path:
 
 
 def get(target: Path, *urls: str, patience: Patience = HASTE, **options: object) -> bool:
-    return fetch(target, urls, blob_id=BLOB_ID, limit_bytes=LIMIT, remedy="Try later", patience=patience, **options)  # type: ignore[arg-type]
+    return fetch(
+        target, urls, content=GitBlob(BLOB_ID), limit_bytes=LIMIT, remedy="Try later", patience=patience, **options
+    )  # type: ignore[arg-type]
 
 
 def names(target: Path) -> list[str]:

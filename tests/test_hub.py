@@ -18,6 +18,7 @@ from wtalkit.cli import main
 from wtalkit.download import Fetching
 from wtalkit.errors import ConfigError, MachineError, ModelError
 from wtalkit.hub import HubFile, fetch_hub
+from wtalkit.partial import partial_path
 from wtalkit.web import Patience
 
 CONTENT = random.Random(0).randbytes(700_000)
@@ -48,7 +49,7 @@ def test_a_file_comes_whole_and_is_told_of(server: mirror.Server, tmp_path: Path
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        (mirror.breaks_after(300_000), "broke off after|connection broke"),
+        (mirror.breaks_after(300_000), "HTTP 410"),
         (mirror.other(CONTENT[:-1] + b"x"), "not the published file"),
         (mirror.other(CONTENT[:-1]), "not the published file"),
         (mirror.status(404), "HTTP 404"),
@@ -61,22 +62,80 @@ def test_what_is_not_the_file_never_lies_under_its_name(
     path = tmp_path / "net.pth"
     path.write_bytes(b"before")
     server.answers.append(answer)
+    server.usual = mirror.status(410)
     with pytest.raises(MachineError, match=said) as caught:
         fetch(path)
     assert str(caught.value).endswith("Do without.")
     assert path.read_bytes() == b"before"
-    assert list(tmp_path.glob(".*")) == [], "nor beside it"
+    left = [each.read_bytes() for each in tmp_path.glob(".*")]
+    assert left == ([CONTENT[:300_000]] if said == "HTTP 410" else []), "kept is what the next run can go on with"
 
 
-def test_a_killed_ones_part_is_removed_and_a_slow_server_given_up(server: mirror.Server, tmp_path: Path) -> None:
-    (tmp_path / ".left.wtalkit-partial").write_bytes(b"part")
+def test_the_next_run_goes_on_where_the_last_one_stopped(server: mirror.Server, tmp_path: Path) -> None:
+    server.answers.extend([mirror.breaks_after(300_000), mirror.status(404)])
+    with pytest.raises(MachineError):
+        fetch(tmp_path / "net.pth")
     told: list[Fetching] = []
     fetch_hub(FILE, tmp_path / "net.pth", remedy="", patience=QUICK, progress=told.append)
-    assert told[0].done_bytes == 0
+    assert server.ranges == [None, "bytes=300000-", "bytes=300000-"]
+    assert told[0].done_bytes == 300_000
+    assert (tmp_path / "net.pth").read_bytes() == CONTENT
     assert [path.name for path in tmp_path.iterdir()] == ["net.pth"]
+
+
+def test_a_slow_server_is_given_up(server: mirror.Server, tmp_path: Path) -> None:
     server.answers.append(mirror.slow_body)
     with pytest.raises(MachineError, match="less than 1,024 bytes a second"):
         fetch(tmp_path / "net.pth")
+
+
+class TestWithoutAHash:
+    """Two parts are put together only where one server says that they are of the same file."""
+
+    PATIENT = Patience(1.0, 1.0, 3, 0.01)
+    BARE = HubFile("https://hub.test/models/BARE.pyth")
+
+    def fetch(self, path: Path) -> bytes:
+        fetch_hub(self.BARE, path, remedy="", patience=self.PATIENT)
+        assert [each.name for each in path.parent.iterdir()] == [path.name]
+        return path.read_bytes()
+
+    def test_a_break_is_gone_on_from(self, server: mirror.Server, tmp_path: Path) -> None:
+        server.answers.append(mirror.breaks_after(300_000))
+        assert self.fetch(tmp_path / "net") == CONTENT
+        assert server.ranges == [None, "bytes=300000-"]
+
+    def test_a_file_that_changed_meanwhile_is_begun_anew(self, server: mirror.Server, tmp_path: Path) -> None:
+        server.answers.append(mirror.breaks_after(300_000, etag='"v0"'))
+        server.files["/hub.test/models/BARE.pyth"] = CONTENT[::-1]
+        assert self.fetch(tmp_path / "net") == CONTENT[::-1]
+
+    def test_without_a_tag_it_is_begun_anew(self, server: mirror.Server, tmp_path: Path) -> None:
+        server.answers.append(mirror.breaks_after(300_000, etag='W/"v1"'))
+        assert self.fetch(tmp_path / "net") == CONTENT
+        assert server.ranges == [None, None]
+
+    def test_the_part_of_an_earlier_run_is_not_gone_on_with(self, server: mirror.Server, tmp_path: Path) -> None:
+        server.answers.extend([mirror.breaks_after(300_000), mirror.status(404)])
+        with pytest.raises(MachineError, match="HTTP 404"):
+            self.fetch(tmp_path / "net")
+        assert list(tmp_path.iterdir()) == []
+        partial_path(tmp_path / "net").write_bytes(b"of a killed one")
+        assert self.fetch(tmp_path / "net") == CONTENT
+
+    def test_nor_is_that_of_another_address(
+        self, server: mirror.Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("WTALKIT_MIRROR", f"{server.base} {server.base}")
+        server.answers.extend([mirror.breaks_after(300_000), mirror.status(404)])
+        assert self.fetch(tmp_path / "net") == CONTENT
+        assert server.ranges == [None, "bytes=300000-", None]
+
+    def test_a_length_is_needed(self, server: mirror.Server, tmp_path: Path) -> None:
+        server.answers.append(mirror.without_length)
+        with pytest.raises(MachineError, match="does not say how long the file is"):
+            self.fetch(tmp_path / "net")
+        assert len(server.ranges) == 1
 
 
 def test_without_a_hash_only_weights_are_taken(

@@ -11,9 +11,9 @@ import pytest
 
 from wtalkit import zoo
 from wtalkit.cli import main
+from wtalkit.content import git_blob_id
 from wtalkit.hub import HubFile
 from wtalkit.integrity import SUMS_FILE, Location, Verdict, location, verify
-from wtalkit.partial import git_blob_id
 from wtalkit.project import Project
 
 MODELS = Path(__file__).resolve().parents[1] / "models"

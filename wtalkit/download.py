@@ -1,7 +1,8 @@
-"""Fetching one file whose content is known beforehand: it appears whole and verified under its name, or not at all.
+"""Fetching one file: it appears whole and verified under its name, or not at all.
 
 What has come is kept beside it in ``.NAME.wtalkit-partial``, also when the process is killed, and the next run goes on
-from there. The file is known by its git blob id, so it does not matter which server which part of it came from.
+from there. Where the file is known by a hash it does not matter which server which part of it came from; where it is
+not, only parts that one server says belong together are put together, and none of an earlier run.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from urllib.parse import urlsplit
 
 from wtalkit import __version__
 from wtalkit.atomic import write_error
+from wtalkit.content import Content
 from wtalkit.errors import DiskFull, MachineError
-from wtalkit.partial import Partial, claimed, git_blob_id
+from wtalkit.partial import Partial, claimed
 from wtalkit.web import Patience, WebError, open_url, read_piece
 
 log = logging.getLogger(__name__)
@@ -54,27 +56,27 @@ def fetch(
     path: Path,
     urls: Sequence[str],
     *,
-    blob_id: str,
+    content: Content,
     limit_bytes: int,
     remedy: str,
     patience: Patience | None = None,
     progress: Callable[[Fetching], None] | None = None,
 ) -> bool:
-    """Get a file from the first of several addresses that has it; only the content that ``blob_id`` names is accepted.
+    """Get a file from the first of several addresses that has it; nothing but ``content`` is accepted.
 
     Another process that fetches the same file is waited for.
 
     Args:
         path: the file to be; another file of that name is replaced, once the new one is verified.
         urls: http and https addresses, tried in turn.
-        blob_id: the id git gives the content (SHA-1 over its size and bytes).
+        content: what the file is to hold.
         limit_bytes: more is never read, whatever a server claims or sends.
         remedy: what a person can do if none of the addresses has it, one sentence.
         patience: how long to wait for a server.
         progress: told at the start of each address and while bytes come.
 
     Returns:
-        Whether it was fetched; False if it was there already.
+        Whether it was fetched; False if it was there already. Without a hash nothing is known to be there.
 
     Raises:
         MachineError: no address has it, or it cannot be written; nothing new is under the name.
@@ -83,13 +85,13 @@ def fetch(
     patience = patience or Patience()
     with translated(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with claimed(path) as partial:
-            if path.is_file() and git_blob_id(path) == blob_id:
+        with claimed(path, keep=content.is_certain) as partial:
+            if content.is_certain and path.is_file() and content.flaw(path) is None:
                 partial.drop()
                 return False
             if partial.size > limit_bytes:
                 partial.clear()
-            job = _Job(partial, blob_id, limit_bytes, patience, progress)
+            job = _Job(partial, content, limit_bytes, patience, progress)
             causes = []
             if not job.is_whole():
                 for url in urls:
@@ -136,17 +138,18 @@ class _Job:
     def __init__(
         self,
         partial: Partial,
-        blob_id: str,
+        content: Content,
         limit_bytes: int,
         patience: Patience,
         progress: Callable[[Fetching], None] | None,
     ) -> None:
-        self.partial, self.blob_id, self.limit_bytes = partial, blob_id, limit_bytes
+        self.partial, self.content, self.limit_bytes = partial, content, limit_bytes
         self.patience, self.progress = patience, progress
         self._etag: str | None = None
 
     def is_whole(self) -> bool:
-        return self.partial.size > 0 and self.partial.blob_id() == self.blob_id
+        """Whether all of it has come, whatever a server says."""
+        return self.content.is_certain and self.partial.size > 0 and self.content.flaw(self.partial.path) is None
 
     def get(self, url: str) -> None:
         """Get all that is missing from one address.
@@ -155,19 +158,23 @@ class _Job:
             WebError: it does not have it.
         """
         self._etag = None
+        if not self.content.is_certain:
+            self.partial.clear()
         furthest, in_vain = self.partial.size, 0
         while True:
             resumed = self.partial.size > 0
             problem: WebError
             try:
                 self._read(url)
-                problem = WebError("what it sends is not the published file", lasting=not resumed)
-                wrong = True
+                if (flaw := self.content.flaw(self.partial.path)) is None:
+                    return
+                problem, wrong = WebError(f"what it sends {flaw}", lasting=not resumed), True
             except WebError as error:
+                if self.is_whole():  # the server gave a length that is not true
+                    return
                 problem, wrong = error, error.status == 416
-            if self.is_whole():  # also where the server gave a length that is not true
-                return
-            if wrong:  # a part of it may have come from elsewhere: once more from the start
+            # A part of it may have come from elsewhere, or what comes next may be of another file: from the start.
+            if wrong or not (self.content.is_certain or self._etag is not None):
                 self.partial.clear()
             if problem.lasting:
                 raise problem
@@ -194,6 +201,9 @@ class _Job:
                 self.partial.clear()
             tag = answer.headers.get("ETag", "")
             self._etag = tag if tag.startswith('"') else None  # weak ones say nothing about bytes
+            if total is None and not self.content.is_certain:
+                cause = "it does not say how long the file is, so nothing would tell that it is cut off"
+                raise WebError(cause, lasting=True)
             self._check_room(start, total)
             self._append(url, answer, total)
         if total is None or self.partial.size < total:  # without a length the end may be a break

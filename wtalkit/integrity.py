@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wtalkit.backbones.specs import BACKBONES
+from wtalkit.content import git_blob_id
 from wtalkit.errors import ModelError, WtalkitError
-from wtalkit.partial import git_blob_id
 from wtalkit.project import Project
 from wtalkit.zoo import (
     HUB_FILES,

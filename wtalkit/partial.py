@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import tempfile
@@ -21,8 +20,6 @@ except ImportError:  # Windows
 
 log = logging.getLogger(__name__)
 
-_PIECE_BYTES = 1 << 18
-
 
 class Partial:
     """The part that has come; locked, so that no other process writes to it."""
@@ -34,10 +31,6 @@ class Partial:
     @property
     def size(self) -> int:
         return os.fstat(self.file.fileno()).st_size
-
-    def blob_id(self) -> str:
-        self.file.seek(0)
-        return _blob_id(self.file)
 
     def clear(self) -> None:
         self.file.truncate(0)
@@ -62,8 +55,13 @@ class Partial:
 
 
 @contextmanager
-def claimed(final: Path) -> Iterator[Partial]:
-    """The partial file of ``final``, this process's alone; afterwards it is gone if nothing is in it."""
+def claimed(final: Path, *, keep: bool = True) -> Iterator[Partial]:
+    """The partial file of ``final``, this process's alone; afterwards it is gone if nothing is in it.
+
+    Args:
+        final: the file to be.
+        keep: whether the next run can go on with what has come; if not, nothing is there at first, nor afterwards.
+    """
     path = partial_path(final)
     while True:
         file: BinaryIO = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666), "r+b", buffering=0)
@@ -73,7 +71,7 @@ def claimed(final: Path) -> Iterator[Partial]:
                 break
             if not is_at(file.fileno(), path):
                 continue  # whoever had it has just given it its name, or dropped it
-            yield from _kept(Partial(file, path, final))
+            yield from _kept(Partial(file, path, final), keep)
             return
     # Without locks two processes could mix: a file of this process's own, which the next run cannot go on with.
     handle, name = tempfile.mkstemp(prefix=f".{final.name}.", suffix=TEMPORARY_SUFFIX, dir=final.parent)
@@ -85,7 +83,9 @@ def claimed(final: Path) -> Iterator[Partial]:
             partial.drop()
 
 
-def _kept(partial: Partial) -> Iterator[Partial]:
+def _kept(partial: Partial, keep: bool) -> Iterator[Partial]:
+    if not keep:
+        partial.clear()
     try:
         yield partial
     except (OSError, DiskFull) as error:
@@ -93,7 +93,7 @@ def _kept(partial: Partial) -> Iterator[Partial]:
             partial.drop()  # others need the room
         raise
     finally:
-        if partial.size == 0:
+        if partial.size == 0 or not keep:
             partial.drop()
 
 
@@ -111,19 +111,6 @@ def _lock(file: BinaryIO, final: Path) -> bool:
     return True
 
 
-def git_blob_id(path: Path) -> str:
-    """The id git gives the file's content."""
-    with path.open("rb") as handle:
-        return _blob_id(handle)
-
-
 def partial_path(path: Path) -> Path:
     """Where a fetch keeps what has come of ``path`` so far."""
     return path.with_name(f".{path.name}{TEMPORARY_SUFFIX}")
-
-
-def _blob_id(file: BinaryIO) -> str:
-    digest = hashlib.sha1(f"blob {os.fstat(file.fileno()).st_size}\0".encode(), usedforsecurity=False)
-    while piece := file.read(_PIECE_BYTES):
-        digest.update(piece)
-    return digest.hexdigest()

@@ -12,11 +12,11 @@ from platformdirs import user_cache_path
 
 from wtalkit import runs
 from wtalkit.backbones.specs import BACKBONES, KINETICS, get_spec
+from wtalkit.content import GitBlob, git_blob_id
 from wtalkit.download import Fetching, fetch
 from wtalkit.errors import ConfigError, MachineError, ModelError
 from wtalkit.flow.algorithms import RAFT
 from wtalkit.hub import HubFile, fetch_hub
-from wtalkit.partial import git_blob_id
 from wtalkit.project import Project
 from wtalkit.suggest import remedy
 from wtalkit.web import Patience
@@ -198,7 +198,7 @@ def pull_weights(
         file = wanted[stream]
         advice = f"Run wtalkit models pull {name} later, which goes on where this stopped, or {_by_hand(file, folder)}"
         fetch(
-            path, file.urls, blob_id=file.blob_id, limit_bytes=file.limit_bytes, remedy=advice,
+            path, file.urls, content=GitBlob(file.blob_id), limit_bytes=file.limit_bytes, remedy=advice,
             patience=patience, progress=progress,
         )  # fmt: skip
     return [Pulled(folder / file.name, stream in missing) for stream, file in wanted.items()]
@@ -223,7 +223,8 @@ def _pull_hub(
         raise ModelError("is another file than the published one", file=path, remedy=advice)
     if offline:
         raise not_there(name, "rgb", path)
-    advice = f"Run wtalkit models pull {name} later, or put {file.url} into {path.parent}"
+    goes_on = "" if file.sha256 is None else ", which goes on where this stopped"
+    advice = f"Run wtalkit models pull {name} later{goes_on}, or put {file.url} into {path.parent}"
     fetch_hub(file, path, remedy=advice, check=check, patience=patience, progress=progress)
     return Pulled(path, True, file.sha256 is not None)
 

@@ -21,7 +21,8 @@ from tests.parity.test_i3d import weight
 from wtalkit import zoo
 from wtalkit.backbones import load_backbone
 from wtalkit.cli import main
-from wtalkit.partial import git_blob_id, partial_path
+from wtalkit.content import git_blob_id
+from wtalkit.partial import partial_path
 
 PARITY = Path(__file__).resolve().parents[1] / "data" / "parity"
 FILE_BYTES = 2_000_000

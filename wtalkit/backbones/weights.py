@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from wtalkit.content import git_blob_id
 from wtalkit.errors import MachineError
-from wtalkit.partial import git_blob_id
 from wtalkit.torch_files import Suspicious, check_archive, check_tensors
 from wtalkit.zoo import PUBLIC_FILES
 
