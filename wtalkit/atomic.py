@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from wtalkit.errors import DiskFull, MachineError
@@ -52,12 +52,11 @@ def atomic_path(path: str | os.PathLike[str], *, claim: bool = False, apart: boo
     final = Path(path)
     temporary: Path | None = None
     handle: int | None = None
-    beside: Path | None = None
+    stack = ExitStack()
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
         if apart:
-            handle, beside = _anonymous_folder(final.parent)
-            temporary = beside / "file"
+            temporary = stack.enter_context(temporary_folder(final.parent)) / "file"
         else:
             handle, temporary = _claimed(final) if claim else _anonymous(final.parent)
         yield temporary
@@ -75,10 +74,20 @@ def atomic_path(path: str | os.PathLike[str], *, claim: bool = False, apart: boo
         if temporary is not None:
             with suppress(FileNotFoundError):
                 temporary.unlink()
-        if beside is not None:
-            shutil.rmtree(beside, ignore_errors=True)
+        stack.close()
         if handle is not None:
             os.close(handle)
+
+
+@contextmanager
+def temporary_folder(parent: Path) -> Iterator[Path]:
+    """A folder in ``parent`` for the time of the block; :func:`sweep` finds what a killed process leaves of it."""
+    handle, folder = _anonymous_folder(parent)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(handle)
 
 
 def _anonymous(folder: Path) -> tuple[int, Path]:

@@ -108,6 +108,7 @@ def test_every_problem_is_listed(tmp_path: Path) -> None:
         ('{"database": []}', "no object 'database'"),
         ('{"database": {"a": {"duration": NaN}}}', "holds NaN"),
         ('{"database": {"a": {"duration": 1e999}}}', "'a': its duration"),
+        ('{"database": {"a": {"duration": 1e308}}}', r"'a': its duration, 1e\+308 s, is more than a year"),
         ('{"database": {"a": {}, "a": {}}}', "the key 'a' stands twice"),
         ('{"database": ' + "[" * 100_000, "nested too deeply"),
         ('{"database": {"a": {"duration": ' + "9" * 5000 + "}}}", "cannot be read|can be read"),

@@ -11,6 +11,7 @@ from wtalkit.annotations import (
     Annotations,
     Instance,
     VideoAnnotation,
+    class_counts,
     load_annotations,
     require_trainable,
     resolve_subset,
@@ -99,3 +100,9 @@ def test_all_problems_of_a_training_run_at_once() -> None:
     with pytest.raises(AnnotationsError, match=r"labels\.csv: 4 problems"):
         require_trainable(given, keys, train_subset="train", test_subset="test")
     require_trainable(given.only({"good"}), ["good"], train_subset="train")
+
+
+def test_a_subset_in_several_spellings_is_one() -> None:
+    found = annotations("Train", "train", "test", "TRAIN")
+    assert found.subsets == ("Train", "test")
+    assert class_counts(found) == {"wave": {"Train": 3, "test": 1}}

@@ -47,6 +47,13 @@ def test_certain_scores_have_no_width() -> None:
     assert bootstrap(*made(10, 10), [0.3, 0.5], samples=50)["average_map"] == [1.0, 1.0]
 
 
+def test_draws_without_any_instance_say_nothing_but_the_score() -> None:
+    found, ground = made(1, 1)
+    ground["database"].update({f"nothing {number}": {"annotations": []} for number in range(200)})
+    found_by_seed = [bootstrap(found, ground, [0.5], samples=1, seed=seed)["average_map"] for seed in range(20)]
+    assert found_by_seed == [[1.0, 1.0]] * 20  # about seven of these draws lack the one instance
+
+
 def test_some_classes_only() -> None:
     found, ground = made(20, 20)
     for entries in found["results"].values():

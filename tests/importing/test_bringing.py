@@ -238,7 +238,7 @@ def watch():
     while not done.is_set():
         most[0] = max(most[0], own_kib())
         time.sleep(0.001)
-watcher = threading.Thread(target=watch)
+watcher = threading.Thread(target=watch, daemon=True)
 watcher.start()
 result = import_pack(sys.argv[1], sys.argv[2], preset="i3d-25fps-s16")
 done.set()

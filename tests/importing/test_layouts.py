@@ -213,6 +213,25 @@ def test_hdf5_never_follows_a_link_out_of_the_file(tmp_path: Path) -> None:
         import_pack(pack, tmp_path / "feats")
 
 
+@pytest.mark.parametrize("chunks", [None, (4, 2048)])
+def test_what_was_never_written_to_hdf5_is_no_row_of_zeros(tmp_path: Path, chunks: tuple[int, int] | None) -> None:
+    import h5py
+
+    arrays = packs.features(packs.truth("activitynet1.3", packs.ACTIVITYNET[:2]))
+    pack = packs.write_hdf5(tmp_path / "a.h5", arrays)
+    with h5py.File(pack, "a") as file:
+        file.create_dataset("v_never", (9, 2048), "f4", chunks=chunks)
+        half = file.create_dataset("v_half", (9, 2048), "f4", chunks=(4, 2048))
+        half[:4] = 1
+        file.create_dataset("v_zero", data=np.zeros((9, 2048), "f4"), chunks=chunks)
+    result = import_pack(pack, tmp_path / "feats")
+    causes = {failure.cause for failure in result.failed}
+    assert causes == {
+        "'v_never': its numbers were never written", "'v_half': holds 1 of the 3 parts of its numbers",
+    }  # fmt: skip
+    assert {*arrays, "zero"} == {key.removeprefix("v_") for key in result.done}
+
+
 def test_without_h5py_it_is_said_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pack, _ = hdf5(tmp_path)
     monkeypatch.setitem(__import__("sys").modules, "h5py", None)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wtalkit.annotations.model import Annotations, Instance, Point, VideoAnnotation
+from wtalkit.annotations.model import LONGEST_S, Annotations, Instance, Point, VideoAnnotation
 from wtalkit.annotations.names import unsafe_key
 from wtalkit.annotations.problems import Problems
 from wtalkit.documents import SIZE_LIMIT_BYTES, line_of_key, read_json
@@ -127,7 +127,7 @@ class _Reader:
             if instance is None:
                 self._complain(key, f"{key!r}: annotation {number} has a segment that is not two finite numbers")
                 continue
-            if instance.end_s < instance.start_s:  # kept, as the official evaluator does: it counts and is never hit
+            if instance.end_s < instance.start_s:  # kept, as the official evaluator keeps it: it is one to be found
                 self.warnings.append(f"{key}: annotation {number} ends before it starts")
             segments.append(instance)
         return weak, segments, points
@@ -151,6 +151,9 @@ class _Reader:
             return None
         if not _is_number(value) or value < 0:
             self._complain(key, f"{key!r}: its duration is not a number of seconds")
+            return None
+        if value > LONGEST_S:
+            self._complain(key, f"{key!r}: its duration, {value:g} s, is more than a year")
             return None
         return float(value) or None  # 0 stands for "unknown" in some packs
 

@@ -10,6 +10,9 @@ from typing import Any
 
 from wtalkit.errors import AnnotationsError
 
+LONGEST_S = 366 * 86_400.0
+"""Seconds of a video; a file that says more means something else."""
+
 
 @dataclass(frozen=True)
 class Instance:
@@ -82,8 +85,12 @@ class Annotations:
 
     @property
     def subsets(self) -> tuple[str, ...]:
-        """Names of the subsets, in file order."""
-        return tuple(dict.fromkeys(video.subset for video in self.videos.values() if video.subset is not None))
+        """Names of the subsets, in file order. Capitals do not matter; a subset is named as at its first video."""
+        names: dict[str, str] = {}
+        for video in self.videos.values():
+            if video.subset is not None:
+                names.setdefault(video.subset.casefold(), video.subset)
+        return tuple(names.values())
 
     @property
     def has_segments(self) -> bool:

@@ -57,7 +57,7 @@ def duplicate_findings(
         leaks = (
             train_subset is not None
             and test_subset is not None
-            and train_subset != test_subset
+            and train_subset.casefold() != test_subset.casefold()
             and {train_subset.casefold(), test_subset.casefold()} <= subsets
         )
         text = f"{some_of([repr(key) for key in keys])} are {what}"

@@ -78,7 +78,10 @@ def intervals_of(
     """What :func:`bootstrap` says of detections that were matched before; ``videos`` is how many can be drawn."""
     draws = resample(matches, drawn_counts(videos, samples, seed))
     draws = draws[~np.isnan(draws).any(axis=1)]
-    draws -= draws.mean(axis=0) - mean_over_classes(matches)
+    value = mean_over_classes(matches)
+    if not len(draws):  # instances in so few of the videos that no draw has one: nothing is known but the score
+        draws = value[None]
+    draws += value - draws.mean(axis=0)
     low, high = np.quantile(draws, interval, axis=0).clip(0, 1)
     average = np.quantile(draws.mean(axis=1), interval).clip(0, 1)
     return {

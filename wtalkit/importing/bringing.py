@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from wtalkit.atomic import TEMPORARY_SUFFIX, disk_error, sync_folder, write_text
+from wtalkit.atomic import disk_error, sync_folder, temporary_folder, write_text
 from wtalkit.errors import InputError
 from wtalkit.features.record import FeatureRecord
 from wtalkit.features.store import FeatureWriter, feature_paths, require_finite
@@ -64,8 +63,8 @@ def _link(
     record = _noted(record, is_zero)
     try:
         array_path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".", suffix=TEMPORARY_SUFFIX, dir=array_path.parent) as apart:
-            temporary = Path(apart) / "link"
+        with temporary_folder(array_path.parent) as apart:
+            temporary = apart / "link"
             how = _make_link(temporary, source.resolve())
             if how is None:
                 if mode == "link":

@@ -15,13 +15,32 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from wtalkit.errors import FeaturesError, MachineError
+from wtalkit.errors import FeaturesError, InputError, MachineError
 from wtalkit.importing.pack import Pack, PackVideo
 from wtalkit.importing.rows import ArrayRows
 
 SUFFIXES = frozenset((".hdf5", ".h5", ".hdf"))
 _CHUNK_BYTES = 1 << 30
 """More than one chunk ever has: HDF5 unpacks a chunk whole, whatever part of it is asked for."""
+
+
+class DatasetRows(ArrayRows):
+    """An array of an HDF5 file. Of one that was never written, or only in part, HDF5 would give zeros."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        length, dim = super().shape
+        stored, chunks = self.array.id, self.array.chunks or (length, dim)
+        expected = math.prod(-(-size // each) for size, each in zip((length, dim), chunks, strict=True))
+        try:
+            written = stored.get_num_chunks() if self.array.chunks else int(stored.get_storage_size() > 0)
+        except (OSError, RuntimeError) as error:
+            raise InputError(f"is damaged ({error})", file=self.file) from error
+        if not written:
+            raise InputError("its numbers were never written", file=self.file)
+        if written < expected:
+            raise InputError(f"holds {written} of the {expected} parts of its numbers", file=self.file)
+        return length, dim
 
 
 def find(path: Path) -> Path | None:
@@ -58,7 +77,7 @@ def open_pack(path: Path, file: Path) -> Pack:
         raise FeaturesError(f"is no HDF5 file, or a damaged one ({error})", file=file) from error
     size = file.stat().st_size
     try:
-        videos = tuple(PackVideo(name, ArrayRows(dataset, file, size)) for name, dataset in _videos(opened, file))
+        videos = tuple(PackVideo(name, DatasetRows(dataset, file, size)) for name, dataset in _videos(opened, file))
     except (OSError, RuntimeError, KeyError) as error:
         opened.close()
         raise FeaturesError(f"is a damaged HDF5 file ({error})", file=file) from error

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from wtalkit.annotations import Annotations, Instance, Problems, VideoAnnotation
+from wtalkit.annotations.model import LONGEST_S
 from wtalkit.errors import AnnotationsError, FeaturesError
 from wtalkit.importing.layouts.texts import lines_of, text_of
 from wtalkit.importing.pack import Pack, PackVideo
@@ -166,7 +167,7 @@ def _durations(folder: Path, count: int) -> list[float | None]:
     if not (folder / "duration.npy").exists():
         return [None] * count
     found = [_number(value) for value in _array(folder, "duration", count)]
-    return [seconds if seconds is not None and seconds > 0 else None for seconds in found]
+    return [seconds if seconds is not None and 0 < seconds <= LONGEST_S else None for seconds in found]
 
 
 def _ambiguous(folder: Path, problems: Problems) -> dict[str, tuple[tuple[float, float], ...]]:
