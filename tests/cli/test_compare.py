@@ -80,11 +80,30 @@ def test_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
         assert len(header) - 3 >= shown
 
 
+def test_predictions(features: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    truth = json.loads(Path("annotations.json").read_text())["database"]
+    (key,) = [key for key, entry in truth.items() if entry["subset"] == "testing"]
+    for name in ("a.json", "b.json"):
+        Path(name).write_text(json.dumps({"results": {key: [{**truth[key]["annotations"][0], "score": 1.0}]}}))
+    assert main(["compare", "a.json", "b.json", "--base", "a.json", "--rule", "clip=none", "--out", "t.md"]) == 0
+    captured = capsys.readouterr()
+    assert Path("t.md").read_text().startswith("| mAP in % | 0.10 |")  # there are no seeds
+    assert "clip none" in captured.err
+    assert main(["compare", "a.json", "--ground-truth", "annotations.json", "--dataset", "thumos14"]) == 2
+    assert "comes with its ground truth" in capsys.readouterr().err
+    before = Path("a.json").read_bytes()
+    for out in ("a.json", "b.json"):
+        assert main(["compare", "a.json", "--base", "b.json", "--out", out]) == 2
+    assert Path("a.json").read_bytes() == before
+    assert main(["compare", "a.json", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["rows"][0]["predictions"] == "a.json"
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("compare", "no run, study or folder of runs is named 'runs'"),
-        ("compare nope", "no run, study or folder of runs is named 'nope'"),
+        ("compare", "no run, study, folder of runs or predictions file is named 'runs'"),
+        ("compare nope", "no run, study, folder of runs or predictions file is named 'nope'"),
         ("compare --out t.json --format csv", "--format csv and --out t.json contradict each other. Leave one"),
         ("compare --json --out t.md", "--json and --out t.md contradict each other"),
         ("compare --json --format csv", "--json and --format csv contradict each other"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,11 +14,12 @@ import pytest
 from tests import toys
 from wtalkit import compare, runs
 from wtalkit.cli import main
-from wtalkit.errors import ModelError
-from wtalkit.evaluation.paired import paired_difference
+from wtalkit.errors import ModelError, UsageError
+from wtalkit.evaluation.paired import paired_difference, paired_test
 from wtalkit.evaluation.preparing import Prepared
 from wtalkit.evaluation.resampling import drawn_counts, resample
 from wtalkit.scoring import evaluate
+from wtalkit.studies import to_csv
 from wtalkit.training.seeds import all_studies
 
 SHORT = ["--set", "steps=3", "--set", "batch_size=2"]
@@ -28,7 +30,7 @@ def train(*arguments: str) -> None:
 
 
 def names(*given: str) -> list[str]:
-    return [row.group.name for row in compare(given).rows]
+    return [row.name for row in compare(given).rows]
 
 
 def test_a_row_holds_the_mean_of_its_runs(features: Path) -> None:
@@ -78,7 +80,7 @@ def test_differences_to_a_base(features: Path) -> None:
     for base in ("acrnet", first.name):
         found = compare(["latest"] if base == first.name else ["runs"], base=base)
         rows = found.rows
-        assert [row.group.name for row in rows] == ["acrnet", "acrnet without mca"]
+        assert [row.name for row in rows] == ["acrnet", "acrnet without mca"]
         assert found.base == "acrnet"
         assert rows[0].differences == {}
         assert rows[1].differences["0.10"] == pytest.approx(rows[1].map["0.10"].mean - rows[0].map["0.10"].mean)
@@ -113,6 +115,90 @@ def drawn(run: runs.Run) -> np.ndarray:
     )
     ((prepared, thresholds),) = seen
     return resample(prepared.matches(thresholds), drawn_counts(2, 1000, 0))
+
+
+TRUTH = {"database": {"match": {"subset": "testing", "annotations": [
+    {"label": label, "segment": [start, start + 3]} for start, label in ((0, "wave"), (5, "kick"), (10, "wave"))
+]}, **{f"other {number}": {"subset": "testing", "annotations": [{"label": "kick", "segment": [0, 4]}]}
+       for number in range(12)}}}  # fmt: skip
+
+
+class TestPredictions:
+    """Predictions files as rows, beside runs and alone."""
+
+    @pytest.fixture
+    def files(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+        monkeypatch.chdir(tmp_path)
+        Path("annotations.json").write_text(json.dumps(TRUTH))
+        for name, shift in (("good", 0.2), ("bad", 1.6)):
+            results = {
+                key: [{"label": each["label"], "score": 0.5, "segment": [bound + shift for bound in each["segment"]]}
+                      for each in entry["annotations"]]
+                for key, entry in TRUTH["database"].items()
+            }  # fmt: skip
+            Path(f"{name}.json").write_text(json.dumps({"results": results}))
+        return Path("good.json"), Path("bad.json")
+
+    def test_alone(self, files: tuple[Path, Path]) -> None:
+        good, bad = files
+        found = compare([good, bad], base=bad)
+        assert [row.name for row in found.rows] == ["bad", "good"]
+        assert (found.base, found.videos, found.instances, found.subset) == ("bad", 13, 15, "testing")
+        documents = [json.loads(each.read_text()) for each in files]
+        expected = paired_test(*documents, TRUTH, found.protocol["tiou"], subset="testing")
+        row = found.rows[1]
+        for key, name in (("0.30", "0.30"), ("0.70", "0.70"), ("mean", "0.1:0.7")):
+            assert row.paired[name].to_dict() == pytest.approx(expected[key].to_dict(), abs=1e-6)
+        assert row.differences["0.70"] == pytest.approx(row.map["0.70"].mean - found.rows[0].map["0.70"].mean) != 0
+        assert found.to_dict()["rows"][1]["predictions"] == "good.json"
+
+    def test_a_warning_says_of_which_file_it_is(self, files: tuple[Path, Path]) -> None:
+        document = json.loads(Path("good.json").read_text())
+        document["results"]["match"][0]["label"] = "bow"
+        Path("odd.json").write_text(json.dumps(document))
+        (note,) = compare(["good.json", "odd.json"]).notes
+        assert note.startswith("odd: 1 prediction ")
+        document["results"]["match"][1]["label"] = "bow"
+        Path("good.json").write_text(json.dumps(document))
+        shutil.copy("good.json", "odd.json")
+        (note,) = compare(["good.json", "odd.json"]).notes
+        assert note.startswith("2 predictions ")
+
+    def test_each_file_counts_once_and_has_a_name_of_its_own(self, files: tuple[Path, Path]) -> None:
+        Path("copy").mkdir()
+        shutil.copy("good.json", "copy")
+        assert names("good.json", "./good.json", "copy/good.json") == ["good.json", "copy/good.json"]
+        for base in ("good.json", Path("copy/../good.json")):
+            assert compare(["copy/good.json", "bad.json"], base=base).base == os.fspath(base)
+        assert compare(["bad.json"], base="good.json").base == "good"
+        with pytest.raises(ModelError, match=r"the base 'goood' is no row, run or study. Did you mean good"):
+            compare(["bad.json", "good.json"], base="goood")
+
+    def test_rules_hold_for_all(self, files: tuple[Path, Path]) -> None:
+        document = json.loads(Path("good.json").read_text())
+        for entries in document["results"].values():
+            entries += [{**entries[0], "score": 0.9, "label": "kick"}] * 2
+        Path("thrice.json").write_text(json.dumps(document))
+        plain = compare(["thrice.json", "good.json"])
+        kept = compare(["thrice.json", "good.json"], nms="lac")
+        assert kept.protocol["nms"] != plain.protocol["nms"]
+        assert kept.rows[0].map["0.50"].mean > plain.rows[0].map["0.50"].mean
+        assert kept.rows[0].map["0.50"].mean == evaluate("thrice.json", nms="lac", tiou="0.5")["average_map"]
+        with pytest.raises(UsageError, match="not of the ActivityNet results schema"):
+            compare(["annotations.json"])
+
+    def test_beside_runs(self, features: Path) -> None:
+        train("--seed", "0")
+        truth = json.loads(Path("annotations.json").read_text())["database"]
+        (key,) = [key for key, entry in truth.items() if entry["subset"] == "testing"]
+        perfect = [{**each, "score": 1.0} for each in truth[key]["annotations"]]
+        Path("acrnet.json").write_text(json.dumps({"results": {key: perfect}}))
+        found = compare(["runs", "acrnet.json"], base="acrnet.json")
+        assert [row.name for row in found.rows] == ["acrnet.json", "acrnet"]
+        assert found.rows[0].map["0.70"].mean == 1.0
+        assert found.rows[1].paired["0.70"].value == found.rows[1].map["0.70"].mean - 1.0
+        lines = to_csv(found).splitlines()
+        assert lines[1].startswith("acrnet.json,,,,,,1,,100.000") and lines[2].startswith("acrnet,acrnet,")
 
 
 def test_rows_of_other_videos_are_not_tested(features: Path) -> None:
@@ -168,7 +254,7 @@ def test_unfinished_runs(features: Path) -> None:
     assert [member.run.name for member in found.rows[0].group.members] == [first.name]
     with pytest.raises(ModelError, match=r"has no model yet\. Finish it with wtalkit train --resume"):
         compare([second.name])
-    with pytest.raises(ModelError, match="no run, study or folder of runs is named 'nope'"):
+    with pytest.raises(ModelError, match="no run, study, folder of runs or predictions file is named 'nope'"):
         compare(["nope"])
 
 

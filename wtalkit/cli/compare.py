@@ -1,4 +1,4 @@
-"""``wtalkit compare``: trainings side by side, mean and spread over seeds, difference to a base."""
+"""``wtalkit compare``: trainings and predictions side by side, mean and spread over seeds, difference to a base."""
 
 from __future__ import annotations
 
@@ -10,7 +10,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wtalkit.cli.options import AnnotationsFile, AssumeSpec, Debug, Features, Json, Proposals, Quiet, Subset, Verbose
+from wtalkit.cli.options import (
+    AssumeSpec,
+    Dataset,
+    Debug,
+    Features,
+    Json,
+    Nms,
+    Proposals,
+    Protocol,
+    Quiet,
+    Rule,
+    Subset,
+    Tiou,
+    Verbose,
+    parse_rules,
+    told_protocol,
+)
 from wtalkit.cli.terminal import Terminal, count
 from wtalkit.errors import UsageError
 
@@ -38,14 +54,14 @@ def command(
         list[str] | None,
         typer.Argument(
             metavar="RUN",
-            help="Runs, studies (train --seeds), 'latest', folders of runs. Default: all runs here.",
+            help="Runs, studies (train --seeds), 'latest', folders of runs, predictions files. Default: all runs here.",
             show_default=False,
         ),
     ] = None,
     base: Annotated[
         str | None,
         typer.Option(
-            metavar="RUN|STUDY|ROW",
+            metavar="RUN|STUDY|FILE|ROW",
             help="Show the differences to this one, tested on draws of the videos.",
             show_default=False,
         ),
@@ -54,11 +70,22 @@ def command(
         TableFormat | None, typer.Option(help="Default: table, or by the ending of --out.", show_default=False)
     ] = None,
     features: Features = None,
-    annotations: AnnotationsFile = None,
+    annotations: Annotated[
+        Path | None,
+        typer.Option(
+            "--annotations",
+            "--ground-truth",
+            metavar="FILE",
+            help="Annotations with segments. Default: annotations.json, labels.csv, or what wtalkit.toml says.",
+            show_default=False,
+        ),
+    ] = None,
     subset: Subset = None,
-    tiou: Annotated[
-        str, typer.Option(metavar="A:B:STEP", help="tIoU thresholds, both ends included; 0.5 and 0.5,0.75 work too.")
-    ] = "0.1:0.7:0.1",
+    tiou: Tiou = None,
+    dataset: Dataset = None,
+    protocol: Protocol = None,
+    nms: Nms = None,
+    rule: Rule = None,
     assume_spec: AssumeSpec = None,
     proposals: Proposals = None,
     out: Annotated[
@@ -71,9 +98,9 @@ def command(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> int:
-    """Compare trainings: mAP, mean ± standard deviation over seeds.
+    """Compare trainings and predictions: mAP, mean ± standard deviation over seeds.
 
-    Runs that differ in nothing but the seed make one row.
+    Runs that differ in nothing but the seed make one row, and so does a predictions file.
     """
     from wtalkit import compare
     from wtalkit.answer import to_text
@@ -86,13 +113,17 @@ def command(
     terminal = Terminal(quiet=quiet, verbose=verbose, json=json)
     if out is not None:
         require_file(out)
-        require_apart(out, [each for each in (annotations or Project.load().annotations, proposals) if each])
+        read = [annotations or Project.load().annotations, proposals, *map(Path, runs or ()), Path(base or "")]
+        require_apart(out, [each for each in read if each is not None and each.is_file()])
     with terminal.status("scoring"):
         found = compare(
             runs or (), base=base, features=features, ground_truth=annotations, subset=subset, tiou=tiou,
-            assume_spec=assume_spec, proposals=proposals, again=again,
+            dataset=dataset, protocol=protocol, nms=nms, rules=parse_rules(rule or ()), assume_spec=assume_spec,
+            proposals=proposals, again=again,
             progress=lambda done, total, name: terminal.detail(f"[{done + 1}/{total}] {name}"),
         )  # fmt: skip
+    if dataset or protocol or nms or rule:
+        terminal.remark(told_protocol(found.protocol))
     for note in found.notes:
         terminal.remark(note)
     writers: dict[str, Callable[[Comparison], str]] = {

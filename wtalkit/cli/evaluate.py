@@ -12,18 +12,24 @@ import typer
 
 from wtalkit.cli.options import (
     AssumeSpec,
+    Dataset,
     Debug,
     Features,
     GroundTruth,
     Json,
     Model,
+    Nms,
     Proposals,
+    Protocol,
     Quiet,
+    Rule,
     Subset,
+    Tiou,
     Verbose,
+    parse_rules,
+    told_protocol,
 )
 from wtalkit.cli.terminal import Terminal, count
-from wtalkit.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,36 +51,11 @@ def command(
     features: Features = None,
     ground_truth: GroundTruth = None,
     subset: Subset = None,
-    tiou: Annotated[
-        str | None,
-        typer.Option(
-            metavar="A:B:STEP",
-            help="tIoU thresholds, both ends included; 0.5 and 0.5,0.75 work too. "
-            "Default: 0.1:0.7:0.1, or the protocol's.",
-            show_default=False,
-        ),
-    ] = None,
-    dataset: Annotated[
-        str | None,
-        typer.Option(
-            metavar="D", help="Ground truth of thumos14, activitynet1.2 or activitynet1.3, instead of a file."
-        ),
-    ] = None,
-    protocol: Annotated[
-        str | None,
-        typer.Option(
-            metavar="P",
-            help="Score as thumos14-co2net, thumos14-pmil, thumos14-lac or activitynet (the official code).",
-        ),
-    ] = None,
-    nms: Annotated[
-        str | None,
-        typer.Option(metavar="KIND", help="Suppress overlapping predictions first: softnms, lac or none."),
-    ] = None,
-    rule: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=SETTING", help="Change a rule of the protocol, as its line on stderr names them."),
-    ] = None,
+    tiou: Tiou = None,
+    dataset: Dataset = None,
+    protocol: Protocol = None,
+    nms: Nms = None,
+    rule: Rule = None,
     against: Annotated[
         str | None,
         typer.Option(metavar="X", help="Show published rows beside: paper:SEAL, paper:TSSAM, CO2-Net, ..."),
@@ -117,7 +98,7 @@ def command(
     with terminal.status("scoring"):
         result = evaluate(
             predictions, model=model, features=features, ground_truth=ground_truth, subset=subset, tiou=tiou,
-            dataset=dataset, protocol=protocol, nms=nms, rules=_rules(rule or ()), against=against,
+            dataset=dataset, protocol=protocol, nms=nms, rules=parse_rules(rule or ()), against=against,
             assume_spec=assume_spec, proposals=proposals, observe=wanted if analysis or plots is not None else None,
         )  # fmt: skip
         if wanted.analysis is not None:
@@ -126,7 +107,7 @@ def command(
     if predictions is None:
         terminal.remark(f"model {result['model']['name']} ({result['model']['chosen_by']})")
     if dataset or protocol or nms or rule:
-        terminal.remark(_told(result["protocol"]))
+        terminal.remark(told_protocol(result["protocol"]))
     for note in result["notes"]:
         terminal.remark(note)
     for warning in result["warnings"]:
@@ -249,29 +230,6 @@ def _show_against(terminal: Terminal, result: dict[str, Any]) -> None:
     terminal.table(header, lines, right=range(2, len(header) - 1), gap=_GAP)
     for footnote in footnotes:
         terminal.write(footnote)
-
-
-def _rules(settings: Sequence[str]) -> dict[str, str]:
-    """``NAME=SETTING`` of the command line.
-
-    Raises:
-        ConfigError: one is not of this form.
-    """
-    found: dict[str, str] = {}
-    for text in settings:
-        name, equals, setting = text.partition("=")
-        if not equals:
-            raise ConfigError(f"--rule {text!r} has no setting", remedy="Write it as --rule clip=none")
-        found[name.strip()] = setting.strip()
-    return found
-
-
-def _told(protocol: dict[str, Any]) -> str:
-    """Every rule with its setting, in one line."""
-    facts = {name: value for name, value in protocol.items() if name not in ("name", "source", "tiou") and value}
-    thresholds = ", ".join(f"{value:g}" for value in protocol["tiou"])
-    name = f"protocol {protocol['name']}" if protocol["name"] else "no protocol"
-    return f"{name}: {'; '.join(f'{key} {value}' for key, value in facts.items())}; tiou {thresholds}"
 
 
 def _percent(values: dict[str, float], keys: list[str], mean: float) -> list[str]:

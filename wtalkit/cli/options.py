@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from wtalkit.errors import UsageError
+from wtalkit.errors import ConfigError, UsageError
 from wtalkit.video.info import PATIENCE_S, Limits
 
 Inputs = Annotated[
@@ -107,6 +108,31 @@ GroundTruth = Annotated[
         show_default=False,
     ),
 ]
+Tiou = Annotated[
+    str | None,
+    typer.Option(
+        metavar="A:B:STEP",
+        help="tIoU thresholds, both ends included; 0.5 and 0.5,0.75 work too. Default: 0.1:0.7:0.1, or the protocol's.",
+        show_default=False,
+    ),
+]
+Dataset = Annotated[
+    str | None,
+    typer.Option(metavar="D", help="Ground truth of thumos14, activitynet1.2 or activitynet1.3, instead of a file."),
+]
+Protocol = Annotated[
+    str | None,
+    typer.Option(
+        metavar="P", help="Score as thumos14-co2net, thumos14-pmil, thumos14-lac or activitynet (the official code)."
+    ),
+]
+Nms = Annotated[
+    str | None, typer.Option(metavar="KIND", help="Suppress overlapping predictions first: softnms, lac or none.")
+]
+Rule = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=SETTING", help="Change a rule of the protocol, as its line on stderr names them."),
+]
 
 _LIMITS = Limits()
 _RAISED = "more is refused before anything is decoded"
@@ -155,3 +181,26 @@ def check_threshold(threshold: float | None) -> None:
     """
     if threshold is not None and not math.isfinite(threshold):
         raise UsageError(f"--threshold {threshold} is no score", remedy="Give a number, or --all for every candidate")
+
+
+def parse_rules(settings: Sequence[str]) -> dict[str, str]:
+    """``NAME=SETTING`` of the command line.
+
+    Raises:
+        ConfigError: one is not of this form.
+    """
+    found: dict[str, str] = {}
+    for text in settings:
+        name, equals, setting = text.partition("=")
+        if not equals:
+            raise ConfigError(f"--rule {text!r} has no setting", remedy="Write it as --rule clip=none")
+        found[name.strip()] = setting.strip()
+    return found
+
+
+def told_protocol(protocol: Mapping[str, Any]) -> str:
+    """Every rule with its setting, in one line."""
+    facts = {name: value for name, value in protocol.items() if name not in ("name", "source", "tiou") and value}
+    thresholds = ", ".join(f"{value:g}" for value in protocol["tiou"])
+    name = f"protocol {protocol['name']}" if protocol["name"] else "no protocol"
+    return f"{name}: {'; '.join(f'{key} {value}' for key, value in facts.items())}; tiou {thresholds}"

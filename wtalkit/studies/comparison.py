@@ -1,10 +1,11 @@
-"""Compare trainings as the papers' tables do: mean and spread over seeds, and the difference to a base."""
+"""Compare trainings and predictions as the papers' tables do: mean, spread over seeds, difference to a base."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,33 +13,43 @@ import numpy as np
 
 from wtalkit.annotations import load_annotations
 from wtalkit.errors import ModelError
-from wtalkit.evaluation import DEFAULT_TIOU, tiou_key
+from wtalkit.evaluation import tiou_key
 from wtalkit.evaluation.average_precision import Floats
 from wtalkit.evaluation.paired import Difference, mean_draws, paired_difference
+from wtalkit.evaluation.protocols import Setup
 from wtalkit.project import Project
+from wtalkit.runs import resolve
 from wtalkit.studies.find import find_runs
 from wtalkit.studies.groups import Figure, Group, averaged, group, named_averages
-from wtalkit.studies.scores import TestData, score
+from wtalkit.studies.predictions import PredictionsFile, predictions_files
+from wtalkit.studies.scores import TestData, score, score_predictions
 from wtalkit.suggest import remedy
+
+Contender = Group | PredictionsFile
 
 
 @dataclass(frozen=True)
 class Row:
-    """A group of runs, scored.
+    """A group of runs, or a predictions file, scored.
 
     Attributes:
-        group: the runs.
+        group: the runs, or the file.
         map: mAP by threshold, fractions.
         averages: its averages over thresholds, by name.
         differences: to the base's means, by threshold and by name of average; empty without a base and for itself.
         paired: the same differences with what resampling the videos says of them.
     """
 
-    group: Group
+    group: Contender
     map: dict[str, Figure]
     averages: dict[str, Figure]
     differences: dict[str, float]
     paired: dict[str, Difference]
+
+    @property
+    def name(self) -> str:
+        """What to call it."""
+        return self.group.name
 
     @property
     def figures(self) -> dict[str, Figure]:
@@ -47,26 +58,14 @@ class Row:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values; a row of ``models/measured.json`` plus where it comes from."""
-        plan, seconds = self.group.plan, self.group.seconds
+        seconds = self.group.seconds
         return {
-            "name": self.group.name,
-            "method": plan.plugins[0] if plan.plugins else plan.base,
-            "base": plan.base,
-            "plugins": list(plan.plugins),
-            "without": list(plan.without),
-            "supervision": self.group.supervision,
-            "proposer": None if plan.proposals is None else plan.proposals.to_dict(),
-            "seeds": [member.plan.seed for member in self.group.members],
+            **self.group.to_dict(),
             "map": {key: figure.to_dict() for key, figure in self.map.items()},
             "averages": {key: figure.to_dict() for key, figure in self.averages.items()},
             "difference": self.differences,
             "paired": {key: found.to_dict() for key, found in self.paired.items()},
             "training_seconds": None if seconds is None else seconds.to_dict(),
-            "steps": plan.recipe.settings.steps,
-            "recipe": plan.recipe.name,
-            "settings": plan.recipe.to_dict(),
-            "study": plan.study,
-            "runs": [str(member.run.folder) for member in self.group.members],
         }
 
 
@@ -80,6 +79,7 @@ class Comparison:
         subset: what was scored.
         videos: how many there are.
         instances: segments annotated in them.
+        protocol: the setting of every rule of the scoring.
         notes: what was left out, and what the scoring warns of.
     """
 
@@ -88,6 +88,7 @@ class Comparison:
     subset: str | None
     videos: int
     instances: int
+    protocol: Mapping[str, Any]
     notes: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -98,6 +99,7 @@ class Comparison:
             "subset": self.subset,
             "videos": self.videos,
             "instances": self.instances,
+            "protocol": dict(self.protocol),
             "notes": list(self.notes),
         }
 
@@ -109,24 +111,34 @@ def compare(
     features: str | os.PathLike[str] | None = None,
     ground_truth: str | os.PathLike[str] | None = None,
     subset: str | None = None,
-    tiou: str = DEFAULT_TIOU,
+    tiou: str | None = None,
+    dataset: str | None = None,
+    protocol: str | None = None,
+    nms: str | None = None,
+    rules: Mapping[str, str] | None = None,
     assume_spec: str | None = None,
     proposals: str | os.PathLike[str] | None = None,
     again: bool = False,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Comparison:
-    """Score runs on the test subset and lay them side by side.
+    """Score runs and predictions files on the test subset and lay them side by side.
 
     A difference to the base comes with an interval and a p-value of a paired bootstrap over the videos
     (:mod:`wtalkit.evaluation.paired`): both rows, each the mean of its runs, are scored on the same draws.
 
     Args:
-        runs: runs, studies and folders of runs; the current folder's runs when empty.
-        base: what the others are compared with: a run, a study, or the name of a row. Added if it is not among them.
+        runs: runs, studies, folders of runs, and predictions files, which come after them; the current folder's runs
+            when empty.
+        base: what the others are compared with: a run, a study, a predictions file, or the name of a row. Added if it
+            is not among them.
         features: folder of features, the project's own by default.
         ground_truth: annotations with segments, the project's own by default.
         subset: the subset to score; by its usual names, or as ``wtalkit.toml`` says, when None.
-        tiou: thresholds, as for :func:`wtalkit.evaluate`.
+        tiou: thresholds, as for :func:`wtalkit.evaluate`, and likewise the following four.
+        dataset: a built-in data set as ground truth.
+        protocol: score as one of the public codes does.
+        nms: suppress overlapping predictions first.
+        rules: settings that differ from the protocol's.
         assume_spec: spec of features without records.
         proposals: a file of them, for methods on proposals whose models hold no proposer.
         again: score anew what was scored before.
@@ -136,52 +148,102 @@ def compare(
         UsageError: a run is not there, is not finished or does not fit the others, or there is nothing to score.
     """
     project = Project.load()
-    given = [os.fspath(each) for each in runs] or [os.fspath(project.runs)]
-    found, notes = find_runs(given, project)
-    groups, left_out = group(found)
-    chosen = None if base is None else os.fspath(base)
-    if chosen is not None and not any(each.name == chosen for each in groups):
-        groups, left_out, chosen = _with_base(groups, chosen, project)
+    listed, notes, chosen = _meant([os.fspath(each) for each in runs], base, project)
+    changed = {**(rules or {}), **({} if nms is None else {"nms": nms})}
+    setup = Setup.of(protocol=protocol, dataset=dataset, from_file=ground_truth is not None, tiou=tiou, rules=changed)
+    own = setup.dataset is None
     data = TestData(
         Path(project.features if features is None else features),
-        Path(project.annotations if ground_truth is None else ground_truth),
-        subset or project.settings.test_subset,
+        Path(project.annotations if ground_truth is None else ground_truth) if own else None,
+        subset or (project.settings.test_subset if own else None),
         tiou,
         assume_spec,
         None if proposals is None else Path(proposals),
+        setup.dataset,
+        protocol,
+        changed,
     )
-    load_annotations(data.truth)  # says in its own words when it is not there
-    members = [member for each in groups for member in each.members]
-    scores: dict[Path, dict[str, Any]] = {}
-    for number, member in enumerate(members):
+    if data.truth is not None:
+        load_annotations(data.truth)  # says in its own words when it is not there
+    jobs = [(each, *job) for each in listed for job in _jobs(each, data, again=again)]
+    results: dict[str, list[dict[str, Any]]] = {each.name: [] for each in listed}
+    for number, (each, name, job) in enumerate(jobs):
         if progress is not None:
-            progress(number, len(members), member.run.name)
-        scores[member.run.folder] = score(member.run, member.header, data, again=again)
-    keys = [tiou_key(value) for value in data.thresholds]
-    results = {each.name: [scores[member.run.folder] for member in each.members] for each in groups}
-    rows = _against([_row(each, results[each.name], keys) for each in groups], chosen)
+            progress(number, len(jobs), name)
+        results[each.name].append(job())
+    keys = [tiou_key(value) for value in setup.thresholds]
+    rows = _against([_row(each, results[each.name], keys) for each in listed], chosen)
     if chosen is not None:
-        rows = (rows[0], *(_tested(row, results[row.group.name], results[chosen], keys) for row in rows[1:]))
-    first = next(iter(scores.values()))
-    warned = [warning for result in scores.values() for warning in result["warnings"]]
+        rows = (rows[0], *(_tested(row, results[row.name], results[chosen], keys) for row in rows[1:]))
+    first = results[listed[0].name][0]
     return Comparison(
         rows,
         chosen,
         first["subset"],
         first["videos"],
         first["instances"],
-        tuple(dict.fromkeys([*notes, *left_out, *warned])),
+        setup.to_dict(),
+        tuple(dict.fromkeys([*notes, *_warnings(listed, results)])),
     )
 
 
-def _with_base(groups: list[Group], base: str, project: Project) -> tuple[list[Group], list[str], str]:
-    """The groups with the base's own among them, what is left out, and the base's name."""
+def _warnings(listed: Sequence[Contender], results: Mapping[str, Sequence[dict[str, Any]]]) -> Iterator[str]:
+    """What the scoring warns of; what it says of one predictions file only, with the file's name."""
+    said = {each.name: [warning for result in results[each.name] for warning in result["warnings"]] for each in listed}
+    common = set.intersection(*map(set, said.values()))
+    for each in listed:
+        named = isinstance(each, PredictionsFile)
+        yield from (f"{each.name}: {text}" if named and text not in common else text for text in said[each.name])
+
+
+def _meant(
+    given: Sequence[str], base: str | os.PathLike[str] | None, project: Project
+) -> tuple[list[Contender], list[str], str | None]:
+    """What is to be scored, what is left out, and the name of the base."""
+    chosen = None if base is None else os.fspath(base)
+    given = given or [os.fspath(project.runs)]
+    files = [Path(each) for each in given if _is_predictions(each)]
+    if chosen is not None and _is_predictions(chosen):
+        files.append(Path(chosen))
+    found, notes = find_runs([each for each in given if not _is_predictions(each)], project)
+    groups, left_out = group(found)
+    listed = _with_files(groups, files)
+    if chosen is None or any(each.name == chosen for each in listed):
+        pass
+    elif _is_predictions(chosen):
+        same = [each for each in listed if isinstance(each, PredictionsFile) and each.path.samefile(chosen)]
+        chosen = same[0].name
+    else:
+        groups, left_out, chosen = _with_base(groups, chosen, project, [each.name for each in listed])
+        listed = _with_files(groups, files)
+    return listed, [*notes, *left_out], chosen
+
+
+def _is_predictions(name: str) -> bool:
+    """Whether a file is meant; where there are no links, ``runs/latest`` is one and means a run."""
+    return Path(name).is_file() and resolve(name) is None
+
+
+def _with_files(groups: Sequence[Group], files: Sequence[Path]) -> list[Contender]:
+    return [*groups, *predictions_files(files, {each.name for each in groups})]
+
+
+def _jobs(each: Contender, data: TestData, *, again: bool) -> list[tuple[str, Callable[[], dict[str, Any]]]]:
+    """What there is to score, with names."""
+    if isinstance(each, PredictionsFile):
+        return [(each.name, partial(score_predictions, each, data))]
+    return [(member.run.name, partial(score, member.run, member.header, data, again=again)) for member in each.members]
+
+
+def _with_base(
+    groups: list[Group], base: str, project: Project, names: Sequence[str]
+) -> tuple[list[Group], list[str], str]:
+    """The groups with the base's own among them, what is left out, and the base's name; ``names`` are those of rows."""
     try:
         found, _ = find_runs([base], project)
     except ModelError as error:
         if error.file is not None:  # there, but not finished
             raise
-        names = [each.name for each in groups]
         raise ModelError(f"the base {base!r} is no row, run or study", remedy=remedy(base, names)) from error
     wanted = {run.folder.resolve() for run in found}
     given = [member.run for each in groups for member in each.members]
@@ -189,12 +251,12 @@ def _with_base(groups: list[Group], base: str, project: Project) -> tuple[list[G
     together, left_out = group([*given, *more])
     holding = [each for each in together if wanted & {member.run.folder.resolve() for member in each.members}]
     if len(holding) != 1:
-        names = [each.name for each in holding]
-        raise ModelError(f"the base {base!r} stands for {len(holding)} rows", remedy=remedy(base, names))
+        held = [each.name for each in holding]
+        raise ModelError(f"the base {base!r} stands for {len(holding)} rows", remedy=remedy(base, held))
     return together, left_out, holding[0].name
 
 
-def _row(each: Group, results: Sequence[dict[str, Any]], keys: Sequence[str]) -> Row:
+def _row(each: Contender, results: Sequence[dict[str, Any]], keys: Sequence[str]) -> Row:
     per_run = [{key: float(result["map"][key]) for key in keys} for result in results]
     averages = [named_averages(scores) for scores in per_run]
     return Row(
@@ -210,7 +272,7 @@ def _against(rows: Sequence[Row], base: str | None) -> tuple[Row, ...]:
     """The rows with their differences to the base, which comes first."""
     if base is None:
         return tuple(rows)
-    reference = next(row for row in rows if row.group.name == base)
+    reference = next(row for row in rows if row.name == base)
     others = [row for row in rows if row is not reference]
     means = {key: figure.mean for key, figure in reference.figures.items()}
     return reference, *(

@@ -55,7 +55,7 @@ def _meant(name: str, project: Project) -> tuple[list[Run], bool]:
             return list(members.members.values()), True
     known = [run.name for run in runs.all_runs(project.runs)]
     valid = [*known, *all_studies(project.runs), runs.LATEST] if known else []
-    raise ModelError(f"no run, study or folder of runs is named {name!r}", remedy=remedy(name, valid))
+    raise ModelError(f"no run, study, folder of runs or predictions file is named {name!r}", remedy=remedy(name, valid))
 
 
 def _unfinished(run: Run) -> ModelError:

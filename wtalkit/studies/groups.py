@@ -131,10 +131,35 @@ class Group:
         return self.members[0].header.supervision
 
     @property
+    def seeds(self) -> tuple[int, ...]:
+        """Of the members."""
+        return tuple(member.plan.seed for member in self.members)
+
+    @property
     def seconds(self) -> Figure | None:
         """Wall time of a training; None if one of them is not known."""
         known = [member.seconds for member in self.members]
         return Figure.of([value for value in known if value is not None]) if None not in known else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values: what was trained, and where the runs are."""
+        plan = self.plan
+        return {
+            "name": self.name,
+            "method": plan.plugins[0] if plan.plugins else plan.base,
+            "base": plan.base,
+            "plugins": list(plan.plugins),
+            "without": list(plan.without),
+            "supervision": self.supervision,
+            "proposer": None if plan.proposals is None else plan.proposals.to_dict(),
+            "seeds": list(self.seeds),
+            "steps": plan.recipe.settings.steps,
+            "recipe": plan.recipe.name,
+            "settings": plan.recipe.to_dict(),
+            "study": plan.study,
+            "runs": [str(member.run.folder) for member in self.members],
+            "predictions": None,
+        }
 
 
 def group(runs: Iterable[Run]) -> tuple[list[Group], list[str]]:

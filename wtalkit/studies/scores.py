@@ -9,25 +9,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wtalkit.atomic import write_text
 from wtalkit.errors import MachineError, ModelError
-from wtalkit.evaluation import parse_tiou
 from wtalkit.evaluation.paired import SAMPLES
+from wtalkit.evaluation.protocols import Setup
 from wtalkit.features import FeatureFolder, FeatureSpec, preset
 from wtalkit.modelfile import ModelHeader
 from wtalkit.runs import Run
+from wtalkit.studies.predictions import PredictionsFile
 
 if TYPE_CHECKING:
     from wtalkit.evaluation.preparing import Prepared
 
-SCHEMA = 2
+SCHEMA = 3
 SEED = 0
 """Of the draws of the videos."""
 _DIGITS = 7
@@ -44,21 +45,27 @@ class TestData:
 
     Attributes:
         features: folder of features.
-        truth: annotations with segments.
+        truth: annotations with segments; None where a built-in data set takes their place.
         subset: the subset scored; None for its usual names.
-        tiou: thresholds as text.
+        tiou: thresholds as text; None for the protocol's.
         assume_spec: spec of features without records.
         proposals: a file of them, for models that hold no proposer.
+        dataset: a built-in data set.
+        protocol: whose code is followed.
+        rules: settings that differ from the protocol's.
     """
 
     __test__ = False  # no class of tests, whatever pytest thinks
 
     features: Path
-    truth: Path
+    truth: Path | None
     subset: str | None
-    tiou: str
+    tiou: str | None
     assume_spec: str | None
     proposals: Path | None = None
+    dataset: str | None = None
+    protocol: str | None = None
+    rules: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def spec(self) -> FeatureSpec:
@@ -71,13 +78,30 @@ class TestData:
         return FeatureFolder(self.features, assume=assume).spec
 
     @cached_property
-    def thresholds(self) -> tuple[float, ...]:
-        return parse_tiou(self.tiou)
+    def setup(self) -> Setup:
+        """How they are scored.
+
+        Raises:
+            UsageError: the options contradict each other, or are none.
+        """
+        return Setup.of(
+            protocol=self.protocol, dataset=self.dataset, from_file=self.truth is not None, tiou=self.tiou,
+            rules=self.rules,
+        )  # fmt: skip
+
+    @property
+    def how(self) -> dict[str, Any]:
+        """What :func:`wtalkit.evaluate` is asked, whatever is scored."""
+        return {
+            "ground_truth": self.truth, "subset": self.subset, "tiou": self.setup.thresholds,
+            "dataset": self.dataset, "protocol": self.protocol, "rules": self.rules,
+        }  # fmt: skip
 
     @cached_property
     def digest(self) -> str:
         """Changes when the ground truth, a feature file or the scoring code does."""
-        digest = hashlib.sha256(self.truth.read_bytes() if self.truth.is_file() else b"")
+        truth = self.truth
+        digest = hashlib.sha256(truth.read_bytes() if truth is not None and truth.is_file() else b"")
         for path in sorted(self.features.rglob("*")):
             if path.suffix in (".npy", ".json"):
                 facts = path.stat()
@@ -111,7 +135,7 @@ def score(run: Run, header: ModelHeader, data: TestData, *, again: bool = False)
         "model": _sha256(run.model),
         "data": data.digest,
         "subset": data.subset,
-        "tiou": [f"{value:.6f}" for value in data.thresholds],
+        "scoring": data.setup.to_dict(),
         "assume_spec": data.assume_spec,
         "draws": [SAMPLES, SEED],
     }
@@ -123,18 +147,29 @@ def score(run: Run, header: ModelHeader, data: TestData, *, again: bool = False)
     kept = None if again else _read(path, facts)
     if kept is not None:
         return kept
+    result = _scored(data, model=run.model, features=data.features, assume_spec=data.assume_spec, proposals=proposals)
+    with suppress(MachineError):  # somebody else's run, or a full disk: it is only kept to save time
+        write_text(path, json.dumps({**facts, "result": result}) + "\n")
+    return result
+
+
+def score_predictions(file: PredictionsFile, data: TestData) -> dict[str, Any]:
+    """The same of predictions; they are scored in a moment, so nothing is kept.
+
+    Raises:
+        UsageError: the file is no predictions file, or there is nothing to score.
+    """
+    return _scored(data, predictions=file.path)
+
+
+def _scored(data: TestData, **what: Any) -> dict[str, Any]:
     from wtalkit.scoring import evaluate
 
     drawn: dict[str, Any] = {}
     found = evaluate(
-        model=run.model, features=data.features, ground_truth=data.truth, subset=data.subset,
-        tiou=data.thresholds, assume_spec=data.assume_spec, proposals=proposals,
-        observe=lambda prepared, thresholds, _: drawn.update(_draws(prepared, thresholds)),
-    )  # fmt: skip
-    result = {**{key: found[key] for key in _KEPT if key in found}, "draws": drawn}
-    with suppress(MachineError):  # somebody else's run, or a full disk: it is only kept to save time
-        write_text(path, json.dumps({**facts, "result": result}) + "\n")
-    return result
+        **what, **data.how, observe=lambda prepared, thresholds, _: drawn.update(_draws(prepared, thresholds))
+    )
+    return {**{key: found[key] for key in _KEPT if key in found}, "draws": drawn}
 
 
 def _draws(prepared: Prepared, thresholds: Sequence[float]) -> dict[str, Any]:

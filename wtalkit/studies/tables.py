@@ -25,19 +25,19 @@ def cells(comparison: Comparison, keys: Sequence[str] | None = None) -> tuple[Ce
     """
     shown = all_keys(comparison) if keys is None else list(keys)
     timed = any(row.group.seconds is not None for row in comparison.rows)
-    header = ["mAP in %", "seeds", *shown, *(["training"] if timed else [])]
+    seeded = any(row.group.seeds for row in comparison.rows)
+    header = ["mAP in %", *(["seeds"] if seeded else []), *shown, *(["training"] if timed else [])]
     lines = []
     for row in comparison.rows:
         figures, seconds = row.figures, row.group.seconds
         duration = [] if not timed else ["" if seconds is None else f"{seconds.mean:.0f} s"]
-        lines.append(
-            [row.group.name, str(len(row.group.members)), *(percent(figures[key]) for key in shown), *duration]
-        )
+        seeds = [str(len(row.group.seeds) or "")] if seeded else []
+        lines.append([row.name, *seeds, *(percent(figures[key]) for key in shown), *duration])
         if row.differences:
-            rest = [""] if timed else []
-            lines.append([f"  to {comparison.base}", "", *(_signed(row, key) for key in shown), *rest])
+            blank, rest = [""] * len(seeds), [""] * len(duration)
+            lines.append([f"  to {comparison.base}", *blank, *(_signed(row, key) for key in shown), *rest])
             if row.paired:
-                lines.append([f"  {COVERED}", "", *(_interval(row.paired[key]) for key in shown), *rest])
+                lines.append([f"  {COVERED}", *blank, *(_interval(row.paired[key]) for key in shown), *rest])
     return header, lines
 
 
@@ -83,17 +83,18 @@ def to_csv(comparison: Comparison) -> str:
         ["name", "base", "plugins", "without", "proposer", "supervision", "n", "seeds", *figures, "training_seconds"]
     )
     for row in comparison.rows:
-        plan, seconds = row.group.plan, row.group.seconds
+        facts, seconds = row.group.to_dict(), row.group.seconds
+        proposer = facts["proposer"]
         writer.writerow(
             [
-                unformulated(row.group.name),
-                plan.base,
-                " ".join(plan.plugins),
-                " ".join(plan.without),
-                "" if plan.proposals is None else unformulated(plan.proposals.name),
-                row.group.supervision,
-                len(row.group.members),
-                " ".join(str(member.plan.seed) for member in row.group.members),
+                unformulated(row.name),
+                facts["base"] or "",
+                " ".join(facts["plugins"]),
+                " ".join(facts["without"]),
+                "" if proposer is None else unformulated(proposer["name"]),
+                facts["supervision"] or "",
+                len(row.group.seeds) or 1,
+                " ".join(map(str, row.group.seeds)),
                 *(number for key in keys for number in _numbers(row, key)),
                 "" if seconds is None else f"{seconds.mean:.1f}",
             ]
