@@ -120,6 +120,18 @@ def test_unknown_recipes_list_the_known_ones() -> None:
         load_recipe("thumos", "acrnet")
 
 
-def test_default_recipe_follows_the_features() -> None:
-    assert default_recipe("i3d-mini") == "samples"
-    assert default_recipe("i3d") == "thumos14"
+@pytest.mark.parametrize(
+    ("backbone", "dataset", "name"),
+    [
+        ("i3d-mini", None, "samples"),
+        ("i3d-mini", "activitynet1.3", "samples"),
+        ("i3d", None, "thumos14"),
+        ("x3d_m", "thumos14", "thumos14"),
+        ("i3d", "activitynet1.2", "activitynet1.2"),
+        ("i3d", "activitynet1.3", "activitynet1.3"),
+    ],
+)
+def test_default_recipe_follows_features_and_labels(backbone: str, dataset: str | None, name: str) -> None:
+    assert default_recipe(backbone, dataset) == name
+    for base in METHODS:
+        load_recipe(name, *([base] if METHODS[base].role != "plugin" else ["co2net", [base]]))

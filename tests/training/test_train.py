@@ -145,6 +145,25 @@ def test_the_recipe_taken_is_said(project: Project) -> None:
     assert any(sentence.startswith("display threshold ") for sentence in said)
 
 
+@pytest.mark.parametrize(
+    ("version", "recipe"),
+    [
+        ("VERSION 1.3", "activitynet1.3, the one for activitynet1.3 and i3d features"),
+        ("1.2", "activitynet1.2, the one for activitynet1.2 and i3d features"),
+        ("test", "thumos14, the one for i3d features"),
+    ],
+)
+def test_activitynet_has_recipes_of_its_own(project: Project, version: str, recipe: str) -> None:
+    for record in project.features.glob("*.json"):
+        record.write_text(record.read_text().replace('"i3d-mini"', '"i3d"'))
+    labels = json.loads(project.annotations.read_text())
+    project.annotations.write_text(json.dumps({**labels, "version": version}))
+    said: list[str] = []
+    run = project.train(announce=said.append, overrides={"steps": 1, "batch_size": 2})
+    assert said[0] == f"recipe {recipe}"
+    assert tomllib.loads(run.config.read_text())["run"]["recipe"] == recipe.split(",")[0]
+
+
 def test_feature_rms_is_measured_and_kept(project: Project) -> None:
     loaded = load_model(project.train(overrides={"feature_rms": 1.0}).model)
     folder = FeatureFolder(project.features)

@@ -78,7 +78,9 @@ def command(
     recipe: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="A bundled recipe or a .toml file. Default: by the features.", show_default=False
+            metavar="NAME",
+            help="A bundled recipe or a .toml file. Default: by features and labels.",
+            show_default=False,
         ),
     ] = None,
     set_: Annotated[

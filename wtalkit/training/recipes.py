@@ -47,9 +47,16 @@ class Recipe:
         return {**self.settings.model_dump(), **copy.deepcopy(self.options)}
 
 
-def default_recipe(backbone: str) -> str:
-    """Name of the recipe for features of ``backbone``: short rendered clips or real footage."""
-    return "samples" if backbone == "i3d-mini" else "thumos14"
+def default_recipe(backbone: str, dataset: str | None = None) -> str:
+    """Name of the recipe for features of ``backbone``: short rendered clips, or real footage.
+
+    Args:
+        backbone: its name.
+        dataset: what the labels are of, if that is known; ActivityNet's have settings of their own.
+    """
+    if backbone == "i3d-mini":
+        return "samples"
+    return dataset if dataset in ("activitynet1.2", "activitynet1.3") else "thumos14"
 
 
 def load_recipe(

@@ -12,6 +12,8 @@ from typing import Any, TypeAlias
 
 from wtalkit import __version__, runs
 from wtalkit.annotations import Annotations, Problems, resolve_subset
+from wtalkit.datasets import dataset as known_dataset
+from wtalkit.datasets import recognised
 from wtalkit.features import FeatureFolder
 from wtalkit.proposals import Proposer
 from wtalkit.runs import Run
@@ -56,14 +58,24 @@ class Request:
     )
     """Reads the features; once, if two trainings are asked for."""
 
+    @property
+    def usual_recipe(self) -> str:
+        """The one for these features and labels."""
+        return default_recipe(self.folder.spec.backbone, self._known_dataset)
+
+    @property
+    def _known_dataset(self) -> str | None:
+        return recognised(self.labels) if self.dataset is None else known_dataset(self.dataset).name
+
     def recipe_name(self, run: Run | None) -> str:
-        """The recipe that was named, else that of the run to go on with, else the one for the features."""
+        """The recipe that was named, else that of the run to go on with, else the usual one."""
         if self.recipe is not None:
             return self.recipe
         if run is not None:
             return str(run.config)
-        name = default_recipe(self.folder.spec.backbone)
-        self.say(f"recipe {name}, the one for {self.folder.spec.backbone} features")
+        name, backbone = self.usual_recipe, self.folder.spec.backbone
+        made_for = f"{self._known_dataset} and " if name == self._known_dataset else ""
+        self.say(f"recipe {name}, the one for {made_for}{backbone} features")
         return name
 
     def plan(

@@ -22,7 +22,7 @@ from wtalkit.training.accounting import WITHOUT_A_PROPOSAL
 from wtalkit.training.data import TrainingSet
 from wtalkit.training.fit import Candidates, build, few_threads, fit, require_known, spell_out, supervision_of
 from wtalkit.training.plan import Plan, resolve_parts, split_without
-from wtalkit.training.recipes import PROPOSER, default_recipe, load_recipe, proposer_recipe, split_changes
+from wtalkit.training.recipes import PROPOSER, load_recipe, proposer_recipe, split_changes
 from wtalkit.training.request import Request
 from wtalkit.training.resuming import kept_plan, members_of, require_unchanged, run_to_go_on_with
 
@@ -70,9 +70,7 @@ def train_on_proposals(
     plan = spell_out(request.plan(own, without, recipe, maker.facts), dim)
     inner = None
     if maker.parts:
-        first = proposer_recipe(
-            name, request.method, maker.parts, inner_changes, default_recipe(request.folder.spec.backbone)
-        )
+        first = proposer_recipe(name, request.method, maker.parts, inner_changes, request.usual_recipe)
         method = next((part for part in (request.base, *request.plugins) if part), maker.parts[0])
         asked = replace(request.plan(maker.parts, inner_without, first), method=method, study=None)
         inner = spell_out(asked, dim)
