@@ -149,7 +149,7 @@ def test_the_recipe_taken_is_said(project: Project) -> None:
     ("version", "recipe"),
     [
         ("VERSION 1.3", "activitynet1.3, the one for activitynet1.3 and i3d features"),
-        ("1.2", "activitynet1.2, the one for activitynet1.2 and i3d features"),
+        ("Version 1.2", "activitynet1.2, the one for activitynet1.2 and i3d features"),
         ("test", "thumos14, the one for i3d features"),
     ],
 )
