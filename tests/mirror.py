@@ -117,6 +117,21 @@ def other_part(handler: Handler, content: bytes) -> None:
     handler.wfile.write(content[5:])
 
 
+def goes_on_with_another(content: bytes, etag: str = '"v2"') -> Answer:
+    """Sends the part that was asked for, but of a file that has changed, whatever ``If-Range`` says."""
+
+    def answer(handler: Handler, _: bytes) -> None:
+        first = int((handler.headers["Range"] or "bytes=0-")[len("bytes=") : -1])
+        handler.send_response(206)
+        handler.send_header("Content-Range", f"bytes {first}-{len(content) - 1}/{len(content)}")
+        handler.send_header("Content-Length", str(len(content) - first))
+        handler.send_header("ETag", etag)
+        handler.end_headers()
+        handler.wfile.write(content[first:])
+
+    return answer
+
+
 def status(code: int) -> Answer:
     def answer(handler: Handler, _: bytes) -> None:
         handler.send_response(code)

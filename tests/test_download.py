@@ -360,6 +360,10 @@ def test_without_locks_each_writes_a_part_of_its_own(
         raise OSError(errno.ENOLCK, "no locks")
 
     monkeypatch.setattr("wtalkit.partial.fcntl.flock", none)
+    target.parent.mkdir()
+    left = partial_path(target.with_name("file.0a1b"))  # by one that was killed
+    left.write_bytes(b"part")
+    os.utime(left, (0, 0))
     server.usual = mirror.throttled(1_000_000)
     threads = [threading.Thread(target=get, args=(target, f"{server.base}/file")) for _ in range(2)]
     for each in threads:
@@ -368,6 +372,7 @@ def test_without_locks_each_writes_a_part_of_its_own(
         each.join()
     assert target.read_bytes() == CONTENT
     assert names(target) == ["file"]
+    assert target.stat().st_mode & 0o777 == 0o666 & ~umask()
 
 
 def test_a_full_disk_is_said_before_anything_is_written(

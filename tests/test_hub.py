@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import random
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,23 @@ class TestWithoutAHash:
         server.answers.append(mirror.breaks_after(300_000, etag='"v0"'))
         server.files["/hub.test/models/BARE.pyth"] = CONTENT[::-1]
         assert self.fetch(tmp_path / "net") == CONTENT[::-1]
+
+    def test_also_where_the_server_does_not_look_at_if_range(self, server: mirror.Server, tmp_path: Path) -> None:
+        server.files["/hub.test/models/BARE.pyth"] = CONTENT[::-1]
+        server.answers.extend([mirror.breaks_after(300_000), mirror.goes_on_with_another(CONTENT[::-1])])
+        server.answers[0] = lambda handler, _: mirror.breaks_after(300_000)(handler, CONTENT)
+        assert self.fetch(tmp_path / "net") == CONTENT[::-1]
+        assert server.ranges == [None, "bytes=300000-", None]
+
+    def test_two_at_once_fetch_it_once(self, server: mirror.Server, tmp_path: Path) -> None:
+        server.usual = mirror.throttled(700_000)
+        path = tmp_path / "net"
+        with ThreadPoolExecutor(2) as pool:
+            done = [pool.submit(fetch_hub, self.BARE, path, remedy="", patience=self.PATIENT) for _ in range(2)]
+            assert sorted(each.result() for each in done) == [False, True]
+        assert len(server.ranges) == 1
+        assert path.read_bytes() == CONTENT
+        assert fetch_hub(self.BARE, path, remedy="", patience=self.PATIENT), "what lay there before is replaced"
 
     def test_without_a_tag_it_is_begun_anew(self, server: mirror.Server, tmp_path: Path) -> None:
         server.answers.append(mirror.breaks_after(300_000, etag='W/"v1"'))

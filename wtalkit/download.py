@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import re
 import shutil
+import stat
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -76,7 +77,8 @@ def fetch(
         progress: told at the start of each address and while bytes come.
 
     Returns:
-        Whether it was fetched; False if it was there already. Without a hash nothing is known to be there.
+        Whether it was fetched; False if it was there already. Without a hash only what another process has just put
+        there counts.
 
     Raises:
         MachineError: no address has it, or it cannot be written; nothing new is under the name.
@@ -85,8 +87,11 @@ def fetch(
     patience = patience or Patience()
     with translated(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        before = _identity(path)
         with claimed(path, keep=content.is_certain) as partial:
-            if content.is_certain and path.is_file() and content.flaw(path) is None:
+            now = _identity(path)
+            is_known = now is not None and (content.is_certain or now != before)
+            if is_known and content.flaw(path) is None:
                 partial.drop()
                 return False
             if partial.size > limit_bytes:
@@ -105,6 +110,15 @@ def fetch(
                     raise MachineError(f"could not be fetched ({'; '.join(causes)})", file=path, remedy=remedy)
             partial.settle()
             return True
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Changes when another file gets the name; None while there is none."""
+    try:
+        facts = path.stat()
+    except OSError:
+        return None
+    return (facts.st_ino, facts.st_mtime_ns) if stat.S_ISREG(facts.st_mode) else None
 
 
 def announce(say: Callable[[str], None], every_s: float = _ANNOUNCE_S) -> Callable[[Fetching], None]:
@@ -200,7 +214,10 @@ class _Job:
             if start < offset:  # the server sends it all
                 self.partial.clear()
             tag = answer.headers.get("ETag", "")
-            self._etag = tag if tag.startswith('"') else None  # weak ones say nothing about bytes
+            etag = tag if tag.startswith('"') else None  # weak ones say nothing about bytes
+            if start and not self.content.is_certain and etag != self._etag:  # it took no notice of If-Range
+                raise WebError("the file has changed meanwhile", status=416)
+            self._etag = etag
             if total is None and not self.content.is_certain:
                 cause = "it does not say how long the file is, so nothing would tell that it is cut off"
                 raise WebError(cause, lasting=True)

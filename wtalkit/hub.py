@@ -65,7 +65,7 @@ def fetch_hub(
     check: Callable[[Path], object] | None = None,
     patience: Patience | None = None,
     progress: Callable[[Fetching], None] | None = None,
-) -> None:
+) -> bool:
     """Get a file into ``path``; what has come of it before is gone on with where its hash is known.
 
     Args:
@@ -76,13 +76,16 @@ def fetch_hub(
         patience: how long to wait for a server.
         progress: told while bytes come.
 
+    Returns:
+        Whether it was fetched, and not by another process meanwhile.
+
     Raises:
         MachineError: no address has it, or it cannot be written; nothing new is under the name.
     """
     from wtalkit.download import fetch
 
     content = Unhashed(check) if file.sha256 is None else Sha256(file.sha256)
-    fetch(
+    return fetch(
         path, file.urls, content=content, limit_bytes=_LIMIT_BYTES, remedy=remedy, patience=patience,
         progress=progress,
     )  # fmt: skip

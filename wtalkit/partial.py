@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from wtalkit.atomic import TEMPORARY_SUFFIX, disk_error, is_at, sync_folder
+from wtalkit.atomic import TEMPORARY_SUFFIX, disk_error, is_at, sweep, sync_folder
 from wtalkit.errors import DiskFull
 
 try:
@@ -74,9 +74,10 @@ def claimed(final: Path, *, keep: bool = True) -> Iterator[Partial]:
             yield from _kept(Partial(file, path, final), keep)
             return
     # Without locks two processes could mix: a file of this process's own, which the next run cannot go on with.
-    handle, name = tempfile.mkstemp(prefix=f".{final.name}.", suffix=TEMPORARY_SUFFIX, dir=final.parent)
-    with os.fdopen(handle, "r+b", buffering=0) as file:
-        partial = Partial(file, Path(name), final)
+    sweep(final.parent)
+    path = final.with_name(f".{final.name}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666), "r+b", buffering=0) as file:
+        partial = Partial(file, path, final)
         try:
             yield partial
         finally:

@@ -60,4 +60,11 @@ def require_different(paths: Mapping[str, Path | None]) -> None:
 
 def is_one_of(path: Path, others: Iterable[Path]) -> bool:
     """Whether a path names one of some files, by whatever name."""
-    return path.exists() and any(each.exists() and path.samefile(each) for each in others)
+    return any(_is_same(path, each) for each in others)
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    try:
+        return path.samefile(other)
+    except OSError:  # one of them is not there
+        return False

@@ -225,8 +225,8 @@ def _pull_hub(
         raise not_there(name, "rgb", path)
     goes_on = "" if file.sha256 is None else ", which goes on where this stopped"
     advice = f"Run wtalkit models pull {name} later{goes_on}, or put {file.url} into {path.parent}"
-    fetch_hub(file, path, remedy=advice, check=check, patience=patience, progress=progress)
-    return Pulled(path, True, file.sha256 is not None)
+    fetched = fetch_hub(file, path, remedy=advice, check=check, patience=patience, progress=progress)
+    return Pulled(path, fetched, file.sha256 is not None)
 
 
 def _check_hashless(path: Path, name: str | None = None) -> None:

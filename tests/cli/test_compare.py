@@ -91,6 +91,7 @@ def test_predictions(features: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "clip none" in captured.err
     assert main(["compare", "a.json", "--ground-truth", "annotations.json", "--dataset", "thumos14"]) == 2
     assert "comes with its ground truth" in capsys.readouterr().err
+    assert main(["compare", "a.json", "--out", "t.md", "--base", 300 * "x"]) == 2
     before = Path("a.json").read_bytes()
     for out in ("a.json", "b.json"):
         assert main(["compare", "a.json", "--base", "b.json", "--out", out]) == 2

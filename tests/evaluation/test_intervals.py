@@ -50,8 +50,9 @@ def test_certain_scores_have_no_width() -> None:
 def test_draws_without_any_instance_say_nothing_but_the_score() -> None:
     found, ground = made(1, 1)
     ground["database"].update({f"nothing {number}": {"annotations": []} for number in range(200)})
-    found_by_seed = [bootstrap(found, ground, [0.5], samples=1, seed=seed)["average_map"] for seed in range(20)]
-    assert found_by_seed == [[1.0, 1.0]] * 20  # about seven of these draws lack the one instance
+    told = [bootstrap(found, ground, [0.5], samples=1, seed=seed) for seed in range(20)]
+    assert [each["average_map"] for each in told] == [[1.0, 1.0]] * 20
+    assert {each["samples"] for each in told} == {0, 1}  # about seven of these draws lack the one instance
 
 
 def test_some_classes_only() -> None:

@@ -14,10 +14,12 @@ import pytest
 
 from tests.importing import packs
 from tests.security.pickles import HOSTILE, hostile, in_array
-from wtalkit.annotations import Annotations, Instance
+from wtalkit.annotations import Annotations, Instance, VideoAnnotation
 from wtalkit.errors import AnnotationsError, ConfigError, FeaturesError, UsageError
 from wtalkit.features import FeatureFolder
 from wtalkit.importing import ImportResult, import_pack
+from wtalkit.importing.agreement import coverage_disagreements, list_disagreements
+from wtalkit.importing.pack import Pack
 from wtalkit.status import read_status
 
 FIRST, SECOND, THIRD = packs.THUMOS[:3]
@@ -327,3 +329,16 @@ def test_every_error_names_a_file(tmp_path: Path) -> None:
     with pytest.raises(FeaturesError) as caught:
         import_pack(tmp_path / "gone")
     assert str(caught.value).startswith(os.fspath(tmp_path / "gone"))
+
+
+def test_a_subset_in_several_spellings_is_one() -> None:
+    videos = {
+        key: VideoAnnotation(subset) for key, subset in zip("abcd", ("Test", "test", "TEST", "train"), strict=True)
+    }
+    truth = Annotations(videos, ())
+    told = list(coverage_disagreements({"d"}, truth, {"Test", "train"}))
+    assert [each.video for each in told] == ["a", "b", "c"]
+    pack = Pack(Path("pack"), "wtalc", (), lists={"test": ("a", "b", "c")})
+    keys = {key: key for key in "abcd"}
+    told = list(list_disagreements(pack, keys, truth, {"train": "train", "test": "Test"}))
+    assert {each.kind for each in told} == {"no features"}

@@ -18,8 +18,9 @@ from wtalkit.errors import ModelError, UsageError
 from wtalkit.evaluation.paired import paired_difference, paired_test
 from wtalkit.evaluation.preparing import Prepared
 from wtalkit.evaluation.resampling import drawn_counts, resample
+from wtalkit.proposals import attribution
 from wtalkit.scoring import evaluate
-from wtalkit.studies import to_csv
+from wtalkit.studies import to_csv, to_markdown
 from wtalkit.training.seeds import all_studies
 
 SHORT = ["--set", "steps=3", "--set", "batch_size=2"]
@@ -84,7 +85,7 @@ def test_differences_to_a_base(features: Path) -> None:
         assert found.base == "acrnet"
         assert rows[0].differences == {}
         assert rows[1].differences["0.10"] == pytest.approx(rows[1].map["0.10"].mean - rows[0].map["0.10"].mean)
-    with pytest.raises(ModelError, match=r"the base 'acrnett' is no row, run or study\. Did you mean acrnet"):
+    with pytest.raises(ModelError, match=r"the base 'acrnett' is no row, .* file\. Did you mean acrnet"):
         compare(["runs"], base="acrnett")
 
 
@@ -171,8 +172,42 @@ class TestPredictions:
         for base in ("good.json", Path("copy/../good.json")):
             assert compare(["copy/good.json", "bad.json"], base=base).base == os.fspath(base)
         assert compare(["bad.json"], base="good.json").base == "good"
-        with pytest.raises(ModelError, match=r"the base 'goood' is no row, run or study. Did you mean good"):
+        with pytest.raises(ModelError, match=r"the base 'goood' is no row, .* file\. Did you mean good"):
             compare(["bad.json", "good.json"], base="goood")
+
+    def test_rows_are_in_the_order_given_and_never_share_a_name(self, files: tuple[Path, Path]) -> None:
+        for name in ("sub/good.json", "old/good.json.json"):
+            Path(name).parent.mkdir()
+            shutil.copy("bad.json", name)
+        assert names("good.json", "bad.json", "good.json") == ["good", "bad"]
+        given = ("good.json", "sub/good.json", "old/good.json.json")
+        rows = compare(given).rows
+        assert len({row.name for row in rows}) == 3
+        assert [row.map["0.70"].mean for row in rows] == [compare([each]).rows[0].map["0.70"].mean for each in given]
+        assert [row.map["0.70"].n for row in rows] == [1, 1, 1]
+        found = compare(["old/good.json.json", "good.json", "sub/good.json"], base="good.json")
+        assert found.rows[0].map["0.70"].mean == compare(["good.json"]).rows[0].map["0.70"].mean
+
+    def test_whose_proposals_they_are_stands_in_the_table(self, files: tuple[Path, Path]) -> None:
+        document = json.loads(Path("good.json").read_text())
+        model = {"method": "seal", "supervision": "point-level", "proposer": {"name": "lac", "source": "trained"}}
+        Path("good.json").write_text(json.dumps({**document, "external_data": {"model": model}}))
+        found = compare(files)
+        told = attribution(model)
+        assert told is not None and "proposals of" in told
+        assert f"| good: {told} |" in to_markdown(found)
+        assert found.to_dict()["rows"][0]["supervision"] == "point-level"
+        assert found.to_dict()["rows"][1]["supervision"] is None
+        assert to_csv(found).splitlines()[1].split(",")[4:6] == ["lac", "point-level"]
+
+    def test_proposals_are_for_runs(self, files: tuple[Path, Path]) -> None:
+        with pytest.raises(UsageError, match="made from proposals already"):
+            compare(files, proposals="good.json")
+
+    def test_names_that_no_file_can_have(self, files: tuple[Path, Path]) -> None:
+        for given, base in (([300 * "x"], None), (["good.json"], 300 * "x")):
+            with pytest.raises(ModelError, match="predictions file"):
+                compare(given, base=base)
 
     def test_rules_hold_for_all(self, files: tuple[Path, Path]) -> None:
         document = json.loads(Path("good.json").read_text())
@@ -186,6 +221,12 @@ class TestPredictions:
         assert kept.rows[0].map["0.50"].mean == evaluate("thrice.json", nms="lac", tiou="0.5")["average_map"]
         with pytest.raises(UsageError, match="not of the ActivityNet results schema"):
             compare(["annotations.json"])
+
+    def test_a_file_called_like_a_run(self, features: Path) -> None:
+        train("--seed", "0")
+        Path("acrnet").write_text(json.dumps({"results": {"demo": []}}))
+        rows = compare(["runs", "acrnet", "runs/latest"]).rows
+        assert len({row.name for row in rows}) == len(rows) == 2
 
     def test_beside_runs(self, features: Path) -> None:
         train("--seed", "0")

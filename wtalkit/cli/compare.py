@@ -114,7 +114,7 @@ def command(
     if out is not None:
         require_file(out)
         read = [annotations or Project.load().annotations, proposals, *map(Path, runs or ()), Path(base or "")]
-        require_apart(out, [each for each in read if each is not None and each.is_file()])
+        require_apart(out, [each for each in read if each is not None])
     with terminal.status("scoring"):
         found = compare(
             runs or (), base=base, features=features, ground_truth=annotations, subset=subset, tiou=tiou,

@@ -78,8 +78,8 @@ def intervals_of(
     """What :func:`bootstrap` says of detections that were matched before; ``videos`` is how many can be drawn."""
     draws = resample(matches, drawn_counts(videos, samples, seed))
     draws = draws[~np.isnan(draws).any(axis=1)]
-    value = mean_over_classes(matches)
-    if not len(draws):  # instances in so few of the videos that no draw has one: nothing is known but the score
+    usable, value = len(draws), mean_over_classes(matches)
+    if not usable:  # instances in so few of the videos that no draw has one: nothing is known but the score
         draws = value[None]
     draws += value - draws.mean(axis=0)
     low, high = np.quantile(draws, interval, axis=0).clip(0, 1)
@@ -87,6 +87,6 @@ def intervals_of(
     return {
         "map": {tiou_key(t): [float(a), float(b)] for t, a, b in zip(thresholds, low, high, strict=True)},
         "average_map": average.tolist(),
-        "samples": len(draws),
+        "samples": usable,
         "interval": list(interval),
     }

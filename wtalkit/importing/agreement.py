@@ -156,7 +156,7 @@ def list_disagreements(
             if key not in held:
                 yield Disagreement("no features", f"is listed to {side} with, and has no features in the pack", key)
             known = truth.videos.get(key) if truth is not None else None
-            if known is not None and known.subset is not None and known.subset != subsets.get(side):
+            if known is not None and known.subset is not None and not _is_one(known.subset, subsets.get(side)):
                 text = f"is listed to {side} with, in the ground truth it is in {known.subset}"
                 yield Disagreement("subset", text, key)
     if pack.lists:
@@ -173,6 +173,11 @@ def coverage_disagreements(
             yield Disagreement("unknown video", "has features, and the ground truth does not know it", key)
     names_no_subset = not truth.subsets
     for key, video in truth.videos.items():
-        if key not in held and (video.subset in subsets or names_no_subset):
+        if key not in held and (names_no_subset or any(_is_one(video.subset, name) for name in subsets)):
             where = "" if video.subset is None else f" in {video.subset}"
             yield Disagreement("no features", f"is{where} in the ground truth, and has no features in the pack", key)
+
+
+def _is_one(subset: str | None, other: str | None) -> bool:
+    """Whether two names are of one subset; capitals do not matter."""
+    return subset == other if subset is None or other is None else subset.casefold() == other.casefold()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from wtalkit.annotations import load_annotations
-from wtalkit.errors import ModelError
+from wtalkit.errors import ModelError, UsageError
 from wtalkit.evaluation import tiou_key
 from wtalkit.evaluation.average_precision import Floats
 from wtalkit.evaluation.paired import Difference, mean_draws, paired_difference
@@ -149,6 +150,8 @@ def compare(
     """
     project = Project.load()
     listed, notes, chosen = _meant([os.fspath(each) for each in runs], base, project)
+    if proposals is not None and all(isinstance(each, PredictionsFile) for each in listed):
+        raise UsageError("predictions files were made from proposals already", remedy="Leave --proposals out")
     changed = {**(rules or {}), **({} if nms is None else {"nms": nms})}
     setup = Setup.of(protocol=protocol, dataset=dataset, from_file=ground_truth is not None, tiou=tiou, rules=changed)
     own = setup.dataset is None
@@ -208,12 +211,12 @@ def _meant(
     found, notes = find_runs([each for each in given if not _is_predictions(each)], project)
     groups, left_out = group(found)
     listed = _with_files(groups, files)
-    if chosen is None or any(each.name == chosen for each in listed):
+    if chosen is None or any(each.name == chosen for each in groups):
         pass
     elif _is_predictions(chosen):
         same = [each for each in listed if isinstance(each, PredictionsFile) and each.path.samefile(chosen)]
         chosen = same[0].name
-    else:
+    elif all(each.name != chosen for each in listed):
         groups, left_out, chosen = _with_base(groups, chosen, project, [each.name for each in listed])
         listed = _with_files(groups, files)
     return listed, [*notes, *left_out], chosen
@@ -221,7 +224,9 @@ def _meant(
 
 def _is_predictions(name: str) -> bool:
     """Whether a file is meant; where there are no links, ``runs/latest`` is one and means a run."""
-    return Path(name).is_file() and resolve(name) is None
+    with suppress(OSError):
+        return Path(name).is_file() and resolve(name) is None
+    return False  # no file can have such a name
 
 
 def _with_files(groups: Sequence[Group], files: Sequence[Path]) -> list[Contender]:
@@ -244,7 +249,8 @@ def _with_base(
     except ModelError as error:
         if error.file is not None:  # there, but not finished
             raise
-        raise ModelError(f"the base {base!r} is no row, run or study", remedy=remedy(base, names)) from error
+        cause = f"the base {base!r} is no row, run, study or predictions file"
+        raise ModelError(cause, remedy=remedy(base, names)) from error
     wanted = {run.folder.resolve() for run in found}
     given = [member.run for each in groups for member in each.members]
     more = [run for run in found if run.folder.resolve() not in {other.folder.resolve() for other in given}]
@@ -259,6 +265,8 @@ def _with_base(
 def _row(each: Contender, results: Sequence[dict[str, Any]], keys: Sequence[str]) -> Row:
     per_run = [{key: float(result["map"][key]) for key in keys} for result in results]
     averages = [named_averages(scores) for scores in per_run]
+    if isinstance(each, PredictionsFile):
+        each = replace(each, model=results[0]["model"])
     return Row(
         each,
         {key: Figure.of([scores[key] for scores in per_run]) for key in keys},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from wtalkit import runs
@@ -41,6 +42,15 @@ def find_runs(given: Iterable[str], project: Project) -> tuple[list[Run], list[s
 
 def _meant(name: str, project: Project) -> tuple[list[Run], bool]:
     """The runs of one name, and whether it stands for several."""
+    with suppress(OSError):  # no file can have such a name
+        if (found := _looked_up(name, project)) is not None:
+            return found
+    known = [run.name for run in runs.all_runs(project.runs)]
+    valid = [*known, *all_studies(project.runs), runs.LATEST] if known else []
+    raise ModelError(f"no run, study, folder of runs or predictions file is named {name!r}", remedy=remedy(name, valid))
+
+
+def _looked_up(name: str, project: Project) -> tuple[list[Run], bool] | None:
     for path in (Path(name), project.runs / name):
         if Run(path).config.is_file():
             return [Run(path)], False
@@ -53,9 +63,7 @@ def _meant(name: str, project: Project) -> tuple[list[Run], bool]:
         members = all_studies(folder).get(study) if folder.is_dir() else None
         if members is not None:
             return list(members.members.values()), True
-    known = [run.name for run in runs.all_runs(project.runs)]
-    valid = [*known, *all_studies(project.runs), runs.LATEST] if known else []
-    raise ModelError(f"no run, study, folder of runs or predictions file is named {name!r}", remedy=remedy(name, valid))
+    return None
 
 
 def _unfinished(run: Run) -> ModelError:

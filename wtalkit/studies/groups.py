@@ -131,6 +131,11 @@ class Group:
         return self.members[0].header.supervision
 
     @property
+    def title(self) -> str:
+        """The name, which says it all."""
+        return self.name
+
+    @property
     def seeds(self) -> tuple[int, ...]:
         """Of the members."""
         return tuple(member.plan.seed for member in self.members)

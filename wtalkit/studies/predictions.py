@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from wtalkit.proposals import attribution
 
 if TYPE_CHECKING:
     from wtalkit.studies.groups import Figure
@@ -20,10 +22,18 @@ class PredictionsFile:
     Attributes:
         name: what to call them.
         path: where they are.
+        model: what the file says of the model that made them; empty where it says nothing.
     """
 
     name: str
     path: Path
+    model: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """The name, with what has to be said of the model's labels and of its proposals."""
+        told = attribution(self.model)
+        return self.name if told is None else f"{self.name}: {told}"
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -37,9 +47,10 @@ class PredictionsFile:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, by the names that those of trainings have."""
-        unknown = ("method", "base", "supervision", "proposer", "steps", "recipe", "settings", "study")
+        unknown = ("method", "base", "steps", "recipe", "settings", "study")
+        told = {name: self.model.get(name) for name in ("supervision", "proposer")}
         return {
-            "name": self.name, **dict.fromkeys(unknown), "plugins": [], "without": [], "seeds": [], "runs": [],
+            "name": self.name, **dict.fromkeys(unknown), **told, "plugins": [], "without": [], "seeds": [], "runs": [],
             "predictions": str(self.path),
         }  # fmt: skip
 
@@ -51,10 +62,12 @@ def predictions_files(paths: Sequence[Path], taken: Collection[str]) -> list[Pre
         paths: the files, in the order of the rows.
         taken: names of other rows.
     """
-    once = list({path.resolve(): path for path in reversed(paths)}.values())[::-1]
-    plain = [path.name.removesuffix(".gz").removesuffix(".json") for path in once]
-    counts = Counter([*plain, *taken])
-    return [
-        PredictionsFile(name if counts[name] == 1 else os.fspath(path), path)
-        for name, path in zip(plain, once, strict=True)
-    ]
+    first: dict[Path, Path] = {}
+    for path in paths:
+        first.setdefault(path.resolve(), path)
+    once = list(first.values())
+    names = [path.name.removesuffix(".gz").removesuffix(".json") for path in once]
+    for longer in (os.fspath, lambda path: os.fspath(path.resolve())):  # a path, too, may read like another row's name
+        counts = Counter([*names, *taken])
+        names = [name if counts[name] == 1 else longer(path) for name, path in zip(names, once, strict=True)]
+    return [PredictionsFile(name, path) for name, path in zip(names, once, strict=True)]

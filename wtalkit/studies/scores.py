@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wtalkit.atomic import write_text
+from wtalkit.datasets import dataset
 from wtalkit.errors import MachineError, ModelError
 from wtalkit.evaluation.paired import SAMPLES
 from wtalkit.evaluation.protocols import Setup
@@ -32,7 +33,7 @@ SCHEMA = 3
 SEED = 0
 """Of the draws of the videos."""
 _DIGITS = 7
-_KEPT = ("map", "average_map", "per_class", "videos", "instances", "subset", "excluded", "warnings")
+_KEPT = ("map", "average_map", "per_class", "videos", "instances", "subset", "excluded", "warnings", "model")
 _CODE = (
     "annotations", "datasets", "evaluation", "features", "localization", "methods", "proposals",
     "detection.py", "localizer.py", "scoring.py",
@@ -100,7 +101,7 @@ class TestData:
     @cached_property
     def digest(self) -> str:
         """Changes when the ground truth, a feature file or the scoring code does."""
-        truth = self.truth
+        truth = self.truth if self.setup.dataset is None else dataset(self.setup.dataset).path
         digest = hashlib.sha256(truth.read_bytes() if truth is not None and truth.is_file() else b"")
         for path in sorted(self.features.rglob("*")):
             if path.suffix in (".npy", ".json"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from wtalkit.evaluation.analysis.tables import unformulated
 from wtalkit.evaluation.paired import INTERVAL, Difference
@@ -32,7 +32,7 @@ def cells(comparison: Comparison, keys: Sequence[str] | None = None) -> tuple[Ce
         figures, seconds = row.figures, row.group.seconds
         duration = [] if not timed else ["" if seconds is None else f"{seconds.mean:.0f} s"]
         seeds = [str(len(row.group.seeds) or "")] if seeded else []
-        lines.append([row.name, *seeds, *(percent(figures[key]) for key in shown), *duration])
+        lines.append([row.group.title, *seeds, *(percent(figures[key]) for key in shown), *duration])
         if row.differences:
             blank, rest = [""] * len(seeds), [""] * len(duration)
             lines.append([f"  to {comparison.base}", *blank, *(_signed(row, key) for key in shown), *rest])
@@ -84,15 +84,15 @@ def to_csv(comparison: Comparison) -> str:
     )
     for row in comparison.rows:
         facts, seconds = row.group.to_dict(), row.group.seconds
-        proposer = facts["proposer"]
+        proposer = facts["proposer"] if isinstance(facts["proposer"], Mapping) else {}
         writer.writerow(
             [
                 unformulated(row.name),
                 facts["base"] or "",
                 " ".join(facts["plugins"]),
                 " ".join(facts["without"]),
-                "" if proposer is None else unformulated(proposer["name"]),
-                facts["supervision"] or "",
+                unformulated(str(proposer.get("name", ""))),
+                unformulated(str(facts["supervision"] or "")),
                 len(row.group.seeds) or 1,
                 " ".join(map(str, row.group.seeds)),
                 *(number for key in keys for number in _numbers(row, key)),
