@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from wtalkit.cli import main
+from wtalkit.cli.progress import VideoProgress
 from wtalkit.inputs import Input
 
 
@@ -109,6 +110,14 @@ def test_a_disk_too_small_is_told_early(
     project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     little = shutil.disk_usage(Path())._replace(free=10_000)
+    ask = VideoProgress.look_ahead
+
+    def ask_first(self: VideoProgress, *given: Any) -> None:  # these videos may be through before their lengths are
+        ask(self, *given)
+        assert self._prober is not None
+        self._prober.join()
+
+    monkeypatch.setattr(VideoProgress, "look_ahead", ask_first)
     with monkeypatch.context() as patch:
         patch.setattr("wtalkit.cli.extract.shutil.disk_usage", lambda _: little)
         assert main(["extract", "videos", "--out", "feats"]) == 0

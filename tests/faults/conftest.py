@@ -17,6 +17,7 @@ from tests.faults import runs
 from tests.faults.runs import GOOD, Cli, Run, decoder_of
 from tests.faults.videos import write_numbered
 from wtalkit.cli import main
+from wtalkit.cli.progress import VideoProgress
 from wtalkit.extraction.progress import Meter
 from wtalkit.status import read_status
 
@@ -115,6 +116,8 @@ def when_under_way(monkeypatch: pytest.MonkeyPatch) -> WhenUnderWay:
             action(decoder_of(self._path))
 
     monkeypatch.setattr(Meter, "read", read)
+    # It opens each video for a moment, in a decoder of its own, which would be taken for the one at work.
+    monkeypatch.setattr(VideoProgress, "look_ahead", lambda *_: None)
     return waiting.__setitem__
 
 

@@ -161,8 +161,8 @@ def test_the_decoder_never_runs_far_ahead(make_video: MakeVideo, decoder: Decode
     with decoder.decode(path, 25, chunk_frames=4) as decoding:
         chunks = iter(decoding)
         next(chunks)
-        spent = [_settled_cpu_s(child(decoder)) for _ in range(2)]
-        assert spent[0] == spent[1]
+        spent = [_settled_ticks(child(decoder)) for _ in range(2)]
+        assert spent[1] - spent[0] <= 3  # it wakes now and then; the frames that are left take thirty
         assert sum(len(chunk.images) for chunk in chunks) == 596
 
 
@@ -194,14 +194,14 @@ def test_slots_stay_valid_when_memory_grows() -> None:
     memory.close()
 
 
-def _settled_cpu_s(pid: int) -> float:
-    """Processor seconds of a process once they stand still for a third of a second."""
+def _settled_ticks(pid: int) -> int:
+    """Processor time of a process, in ticks of 10 ms, once they stand still for a third of a second."""
 
-    def spent() -> float:
+    def spent() -> int:
         fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return float(fields[11]) + float(fields[12])
+        return int(fields[11]) + int(fields[12])
 
-    before = -1.0
+    before = -1
     while (now := spent()) != before:
         before = now
         time.sleep(0.3)
