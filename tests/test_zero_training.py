@@ -19,11 +19,11 @@ from wtalkit import zoo
 from wtalkit.backbones import BACKBONES, InceptionI3D, load_backbone, preprocess_rgb
 from wtalkit.backbones.clips import build
 from wtalkit.cli import main
+from wtalkit.content import git_blob_id
 from wtalkit.detector import Detector, Show
 from wtalkit.errors import ModelError, UsageError
 from wtalkit.features import FeatureRecord, write_features
 from wtalkit.inputs import Input
-from wtalkit.partial import git_blob_id
 from wtalkit.project import Project
 from wtalkit.zero_training import ZERO_TRAINING
 from wtalkit.zero_training.settings import DISPLAY_THRESHOLD

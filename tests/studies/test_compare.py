@@ -190,11 +190,15 @@ class TestPredictions:
 
     def test_whose_proposals_they_are_stands_in_the_table(self, files: tuple[Path, Path]) -> None:
         document = json.loads(Path("good.json").read_text())
-        model = {"method": "seal", "supervision": "point-level", "proposer": {"name": "lac", "source": "trained"}}
+        model = {
+            "method": "seal",
+            "supervision": "point-level",
+            "proposer": {"method": "lac", "supervision": "point-level"},
+        }
         Path("good.json").write_text(json.dumps({**document, "external_data": {"model": model}}))
         found = compare(files)
         told = attribution(model)
-        assert told is not None and "proposals of" in told
+        assert told == "seal on proposals of lac (point-level labels)"
         assert f"| good: {told} |" in to_markdown(found)
         assert found.to_dict()["rows"][0]["supervision"] == "point-level"
         assert found.to_dict()["rows"][1]["supervision"] is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from wtalkit.proposals.proposer import Proposer, Supervision, attribution, described, strongest
+from wtalkit.proposals.proposer import Proposer, Supervision, attribution, described, proposer_of, strongest
 
 if TYPE_CHECKING:
     from wtalkit.proposals.pooling import Pool, pool
@@ -19,6 +19,7 @@ __all__ = [
     "described",
     "load_proposals",
     "pool",
+    "proposer_of",
     "strongest",
     "write_proposals",
 ]

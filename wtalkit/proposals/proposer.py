@@ -60,6 +60,17 @@ def described(supervision: Supervision) -> str:
     return "unknown supervision" if supervision == "unknown" else f"{supervision} labels"
 
 
+def proposer_of(facts: Mapping[str, Any]) -> Proposer | None:
+    """Whose proposals a model judged, by what an output records about it; None of a method on snippets."""
+    told = facts.get("proposer")
+    if not isinstance(told, Mapping):
+        return None
+    try:
+        return Proposer.model_validate(told)
+    except ValidationError:  # something was told, so there is one
+        return Proposer()
+
+
 def attribution(facts: Mapping[str, Any]) -> str | None:
     """The line that stands under every table of results that are not from labels per video alone, in one stage.
 
@@ -72,12 +83,7 @@ def attribution(facts: Mapping[str, Any]) -> str | None:
     """
     plugins = facts.get("plugins")
     name = " + ".join(map(str, (facts.get("method"), *(plugins if isinstance(plugins, list | tuple) else ()))))
-    told = facts.get("proposer")
-    if isinstance(told, Mapping):
-        try:
-            proposer = Proposer.model_validate(told)
-        except ValidationError:
-            return f"{name} on proposals of an unnamed proposer ({described('unknown')})"
+    if (proposer := proposer_of(facts)) is not None:
         told_itself = facts.get("supervision")
         if told_itself in (proposer.supervision, None):
             return f"{name} on proposals of {proposer}"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from wtalkit.evaluation.analysis.tables import unformulated
 from wtalkit.evaluation.paired import INTERVAL, Difference
+from wtalkit.proposals import proposer_of
 from wtalkit.studies.comparison import Comparison, Row
 from wtalkit.studies.groups import Figure
 
@@ -84,14 +85,14 @@ def to_csv(comparison: Comparison) -> str:
     )
     for row in comparison.rows:
         facts, seconds = row.group.to_dict(), row.group.seconds
-        proposer = facts["proposer"] if isinstance(facts["proposer"], Mapping) else {}
+        proposer = proposer_of(facts)
         writer.writerow(
             [
                 unformulated(row.name),
                 facts["base"] or "",
                 " ".join(facts["plugins"]),
                 " ".join(facts["without"]),
-                unformulated(str(proposer.get("name", ""))),
+                "" if proposer is None else unformulated(proposer.name),
                 unformulated(str(facts["supervision"] or "")),
                 len(row.group.seeds) or 1,
                 " ".join(map(str, row.group.seeds)),
