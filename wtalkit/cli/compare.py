@@ -15,6 +15,7 @@ from wtalkit.cli.options import (
     Dataset,
     Debug,
     Features,
+    GroundTruth,
     Json,
     Nms,
     Proposals,
@@ -70,16 +71,7 @@ def command(
         TableFormat | None, typer.Option(help="Default: table, or by the ending of --out.", show_default=False)
     ] = None,
     features: Features = None,
-    annotations: Annotated[
-        Path | None,
-        typer.Option(
-            "--annotations",
-            "--ground-truth",
-            metavar="FILE",
-            help="Annotations with segments. Default: annotations.json, labels.csv, or what wtalkit.toml says.",
-            show_default=False,
-        ),
-    ] = None,
+    ground_truth: GroundTruth = None,
     subset: Subset = None,
     tiou: Tiou = None,
     dataset: Dataset = None,
@@ -113,11 +105,11 @@ def command(
     terminal = Terminal(quiet=quiet, verbose=verbose, json=json)
     if out is not None:
         require_file(out)
-        read = [annotations or Project.load().annotations, proposals, *map(Path, runs or ()), Path(base or "")]
+        read = [ground_truth or Project.load().annotations, proposals, *map(Path, runs or ()), Path(base or "")]
         require_apart(out, [each for each in read if each is not None])
     with terminal.status("scoring"):
         found = compare(
-            runs or (), base=base, features=features, ground_truth=annotations, subset=subset, tiou=tiou,
+            runs or (), base=base, features=features, ground_truth=ground_truth, subset=subset, tiou=tiou,
             dataset=dataset, protocol=protocol, nms=nms, rules=parse_rules(rule or ()), assume_spec=assume_spec,
             proposals=proposals, again=again,
             progress=lambda done, total, name: terminal.detail(f"[{done + 1}/{total}] {name}"),

@@ -103,6 +103,8 @@ Proposals = Annotated[
 GroundTruth = Annotated[
     Path | None,
     typer.Option(
+        "--ground-truth",
+        "--annotations",
         metavar="FILE",
         help="Annotations with segments. Default: annotations.json, labels.csv, or what wtalkit.toml says.",
         show_default=False,

@@ -159,12 +159,10 @@ def compare(
         Path(project.features if features is None else features),
         Path(project.annotations if ground_truth is None else ground_truth) if own else None,
         subset or (project.settings.test_subset if own else None),
-        tiou,
+        setup,
+        changed,
         assume_spec,
         None if proposals is None else Path(proposals),
-        setup.dataset,
-        protocol,
-        changed,
     )
     if data.truth is not None:
         load_annotations(data.truth)  # says in its own words when it is not there

@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,12 +48,10 @@ class TestData:
         features: folder of features.
         truth: annotations with segments; None where a built-in data set takes their place.
         subset: the subset scored; None for its usual names.
-        tiou: thresholds as text; None for the protocol's.
+        setup: how they are scored.
+        rules: settings in it that differ from its protocol's.
         assume_spec: spec of features without records.
         proposals: a file of them, for models that hold no proposer.
-        dataset: a built-in data set.
-        protocol: whose code is followed.
-        rules: settings that differ from the protocol's.
     """
 
     __test__ = False  # no class of tests, whatever pytest thinks
@@ -61,12 +59,10 @@ class TestData:
     features: Path
     truth: Path | None
     subset: str | None
-    tiou: str | None
+    setup: Setup
+    rules: Mapping[str, str]
     assume_spec: str | None
     proposals: Path | None = None
-    dataset: str | None = None
-    protocol: str | None = None
-    rules: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def spec(self) -> FeatureSpec:
@@ -78,24 +74,13 @@ class TestData:
         assume = None if self.assume_spec is None else preset(self.assume_spec)
         return FeatureFolder(self.features, assume=assume).spec
 
-    @cached_property
-    def setup(self) -> Setup:
-        """How they are scored.
-
-        Raises:
-            UsageError: the options contradict each other, or are none.
-        """
-        return Setup.of(
-            protocol=self.protocol, dataset=self.dataset, from_file=self.truth is not None, tiou=self.tiou,
-            rules=self.rules,
-        )  # fmt: skip
-
     @property
     def how(self) -> dict[str, Any]:
         """What :func:`wtalkit.evaluate` is asked, whatever is scored."""
         return {
             "ground_truth": self.truth, "subset": self.subset, "tiou": self.setup.thresholds,
-            "dataset": self.dataset, "protocol": self.protocol, "rules": self.rules,
+            "dataset": self.setup.dataset, "protocol": self.setup.protocol and self.setup.protocol.name,
+            "rules": self.rules,
         }  # fmt: skip
 
     @cached_property
